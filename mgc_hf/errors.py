@@ -1,0 +1,65 @@
+"""The errors that a user can mend, each one line of text that names the file or option and says what to do.
+
+Commands and recipes print them without a traceback (exit status 2 for usage, 1 otherwise); everything else that is
+raised is a bug of ours and keeps its traceback.
+"""
+
+from collections.abc import Iterable
+
+
+class MgcHfError(Exception):
+    """Base of every error that the user can mend."""
+
+    exit_status = 1
+
+
+class OptionError(MgcHfError):
+    """A wrong option, option value or option file. Exit status 2, as for any usage error."""
+
+    exit_status = 2
+
+
+class SourceError(MgcHfError):
+    """A data source (folder, archive, Hub id) that cannot be found, reached or understood."""
+
+
+class AudioError(MgcHfError):
+    """A file that gives no usable audio.
+
+    Args:
+        path (`str`): The file, as the user named it.
+        reason (`str`): What is wrong with it and, where there is a cure, the cure.
+        kind (`str`, *optional*, defaults to `"unreadable"`): One of `unreadable`, `unsupported`, `empty`, `silent`,
+            `too_short`, `truncated`, `not_finite`, `environment`.
+    """
+
+    def __init__(self, path: str, reason: str, kind: str = "unreadable"):
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+        self.kind = kind
+
+
+class SplitError(MgcHfError):
+    """A split that cannot be made, or a split file that does not fit the data."""
+
+
+class LabelError(MgcHfError):
+    """Labels of the data and of the model that differ; the text shows both sides as lists."""
+
+    def __init__(self, message: str, unknown: Iterable[str] = (), missing: Iterable[str] = ()):
+        super().__init__(message)
+        self.unknown = list(unknown)
+        self.missing = list(missing)
+
+
+class CheckpointError(MgcHfError):
+    """A model folder or training checkpoint that is missing, incomplete or does not fit."""
+
+
+class RecordError(MgcHfError):
+    """A `results.json` or `predictions.parquet` that breaks its schema."""
+
+
+class NonFiniteLossError(MgcHfError):
+    """Training reached a loss that is NaN or infinite; the text names the step."""

@@ -1,0 +1,92 @@
+"""Writing that is never half done: a temporary name beside the target, synced, then renamed."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sync_path(path: str | Path) -> None:
+    """Flush a file or folder entry to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def set_normal_mode(path: str | Path) -> None:
+    """Give a file the mode that `open` would have given it (safetensors and `tempfile` write 0600)."""
+    os.chmod(path, 0o666 & ~_umask())
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the target's folder; on success it is synced and renamed to `path`.
+
+    On any exception the temporary file is removed and `path` stays as it was. The temporary name keeps the target's
+    suffix, so that libraries which choose a format by it work.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        set_normal_mode(temporary)
+        sync_path(temporary)
+        os.replace(temporary, path)
+        sync_path(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success its files are synced and it is renamed to `path`.
+
+    Raises:
+        FileExistsError: `path` exists (a folder is never replaced in silence).
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f"{path} exists")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-"))
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                sync_path(file)
+        os.rename(temporary, path)
+        sync_path(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write strict JSON (two-space indent, no NaN) atomically.
+
+    Raises:
+        ValueError: A number is not finite.
+        TypeError: A value is no plain JSON type.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,313 @@
+"""The record: every value that reaches `results.json`, and from there pictures, cards, reports and the Hub.
+
+One `RunResult` is one run (or one evaluation of a finished model). A value that was not measured is `None`, never 0.
+Reading is as strict as writing: an unknown, missing or mistyped key is refused by name. `docs/results.md` is the same
+schema in words. Standard library only, so that anything can read a record.
+"""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mgc_hf.errors import RecordError
+from mgc_hf.files import write_json
+
+#: Raised whenever a key is added, removed or changes meaning.
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % confidence interval.
+
+    `value` and `ci95` are fractions in 0..1; `ci95` is `[low, high]`, or `None` where it was not computed.
+    """
+
+    value: float
+    ci95: list[float] | None
+
+
+@dataclass(frozen=True)
+class GenreScores:
+    """Precision, recall and F1 of one genre (fractions, 0 where undefined) and its number of true items."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class AverageScores:
+    """Precision, recall and F1 averaged over genres (macro: unweighted over genres with support; weighted: by support)."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class LevelScores:
+    """All figures of the test part at one level, `track` or `segment`.
+
+    `loss` is the mean cross-entropy (nats) of the level's probabilities. Rows of `confusion_matrix` are true genres,
+    columns predicted ones, both in the order of `DataRecord.genres`; entries are counts.
+    """
+
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+    loss: float
+    per_genre: dict[str, GenreScores]
+    macro: AverageScores
+    weighted: AverageScores
+    confusion_matrix: list[list[int]]
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file left out of the data, by its name relative to the source, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """Where the audio came from and what of it was used.
+
+    `source` is a Hub id, `demo`, or the last component of a local path (never the whole path). `test_source` is set
+    where the test part comes from other data. `tracks` and `segments` give counts per part and genre.
+    """
+
+    source: str
+    revision: str | None
+    is_demo: bool
+    test_source: str | None
+    genres: list[str]
+    tracks: dict[str, dict[str, int]]
+    segments: dict[str, dict[str, int]]
+    skipped: list[SkippedFile]
+    segment_seconds: float
+    hop_seconds: float
+    sampling_rate: int
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """How tracks or segments were divided. `hash` is that of the saved split file."""
+
+    unit: str
+    seed: int | None
+    hash: str | None
+    statement: str
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """The model: its type, where its weights began (`None`: from scratch) and its size."""
+
+    model_type: str
+    architecture: str
+    base_model: str | None
+    num_parameters: int
+    feature_extractor: str
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch's mean training loss and, where there is a validation part, its loss and accuracies (fractions)."""
+
+    epoch: float
+    step: int
+    train_loss: float | None
+    train_accuracy: float | None
+    validation_loss: float | None
+    validation_segment_accuracy: float | None
+    validation_track_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How the weights came about.
+
+    `selected` says which weights the scores are of: `best` (chosen on validation), `last` or `averaged` (without a
+    validation part); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
+    `resolved` are all. `seconds` is the wall time of training alone.
+    """
+
+    recipe: str
+    epochs: float
+    steps: int
+    selected: str
+    selected_epoch: float
+    weight_averaging: bool
+    history: list[EpochRecord]
+    options: dict[str, Any]
+    resolved: dict[str, Any]
+    seconds: float
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """Versions and hardware."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    device: str
+    num_threads: int
+    world_size: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run: `protocol`, whether it leaks, seed, scores at both levels, and all that is needed to repeat it.
+
+    `training` is `None` for an evaluation of a finished model on other data.
+    """
+
+    name: str
+    protocol: str
+    leaky: bool
+    seed: int | None
+    track: LevelScores
+    segment: LevelScores
+    data: DataRecord
+    split: SplitRecord
+    model: ModelRecord
+    training: TrainingRecord | None
+    environment: EnvironmentRecord
+    created: str
+    mgc_hf_version: str
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON types.
+
+        Raises:
+            RecordError: A number is NaN or infinite, or a value is no plain type (numpy's are not); the key is named.
+        """
+        return _to_plain(self, "results")
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "RunResult":
+        """Build a record from plain JSON types.
+
+        Raises:
+            RecordError: The schema is newer than this package, or a key is unknown, missing or of another type.
+        """
+        version = value.get("schema_version") if isinstance(value, dict) else None
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise RecordError("results: schema_version is missing; this is no results.json of mgc_hf")
+        if version > SCHEMA_VERSION:
+            raise RecordError(
+                f"results: schema_version {version} is newer than this mgc_hf reads ({SCHEMA_VERSION}); "
+                "update it with pip install -U mgc_hf"
+            )
+        return _from_plain(cls, value, "results")
+
+    def save(self, path: str | Path) -> None:
+        """Write `results.json` atomically."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RunResult":
+        """Read a `results.json`.
+
+        Raises:
+            RecordError: It is missing, no JSON, or breaks the schema; the text names the file and key.
+        """
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path}: cannot be read as results.json ({error})") from error
+        try:
+            return cls.from_dict(value)
+        except RecordError as error:
+            raise RecordError(f"{path}: {error}") from error
+
+    def summary(self) -> str:
+        """Return the scores in three lines of text: both levels with intervals, and what the protocol means."""
+        lines = [
+            f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
+            for level, scores in (("track", self.track), ("segment", self.segment))
+        ]
+        leak = "LEAKY: segments of one track are on both sides" if self.leaky else "leak-free"
+        return "\n".join([*lines, f"protocol {self.protocol} ({leak}), seed {self.seed}"])
+
+
+def format_interval(interval: Interval) -> str:
+    """Format a fraction as per cent with its interval: `53.4 % [47.1, 59.8]`."""
+    value = f"{100 * interval.value:.1f} %"
+    if interval.ci95 is None:
+        return f"{value} [not measured]"
+    low, high = interval.ci95
+    return f"{value} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not allowed")
+
+
+def _to_plain(value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _to_plain(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        for key in value:
+            if type(key) is not str:
+                raise RecordError(f"{where}: key {key!r} is no string")
+        return {key: _to_plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if type(value) is float and not math.isfinite(value):
+        raise RecordError(f"{where} is {value}; a value that was not measured must be None")
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    raise RecordError(f"{where} is a {type(value).__name__}, which is no plain JSON type")
+
+
+def _from_plain(kind: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _from_plain(next(a for a in arguments if a is not type(None)), value, where)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_from_plain(kind, value, where)
+    if origin is dict:
+        _expect(isinstance(value, dict), where, "an object", value)
+        return {key: _from_plain(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is list:
+        _expect(isinstance(value, list), where, "a list", value)
+        return [_from_plain(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if kind is float:
+        _expect(type(value) in (int, float), where, "a number", value)
+        return float(value)
+    _expect(type(value) is kind, where, f"of type {kind.__name__}", value)
+    return value
+
+
+def _dataclass_from_plain(kind: Any, value: Any, where: str) -> Any:
+    _expect(isinstance(value, dict), where, "an object", value)
+    hints = typing.get_type_hints(kind)
+    unknown, missing = sorted(set(value) - set(hints)), sorted(set(hints) - set(value))
+    if unknown:
+        raise RecordError(f"{where}: unknown key {', '.join(unknown)}")
+    if missing:
+        raise RecordError(f"{where}: missing key {', '.join(missing)}")
+    return kind(**{name: _from_plain(hint, value[name], f"{where}.{name}") for name, hint in hints.items()})
+
+
+def _expect(holds: bool, where: str, what: str, value: Any) -> None:
+    if not holds:
+        raise RecordError(f"{where} must be {what}, got {value!r:.80}")
