@@ -1,0 +1,41 @@
+# Two commands do all the set-up, each alone on a fresh machine with Python and pip: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_DIR ?= outputs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test style quality clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## Create .venv and install the pinned set (a second call does nothing)
+
+# The +cpu build of torch is asked for by name where there is no GPU on Linux, so that no CUDA package can come along.
+$(STAMP): setup.cfg pyproject.toml constraints.txt scripts/install_torch.sh
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mgc_hf needs Python 3.11 or newer; name one with make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	bash scripts/install_torch.sh $(BIN)/python constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## Train, evaluate and document the LSTM on the synthetic demo corpus, then load it and predict
+	$(BIN)/python recipes/lstm.py --config recipes/demo.yaml --output_dir $(DEMO_DIR) --overwrite_output_dir
+	$(BIN)/python scripts/show_demo.py $(DEMO_DIR)
+
+test: $(STAMP)  ## Run the tests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+style: $(STAMP)  ## Format and fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+quality: $(STAMP)  ## Check format, lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,542 @@
+"""Every option of a recipe, as dataclasses that `HfArgumentParser` reads, and the one function that reads them.
+
+Values come from, in rising precedence: the dataclasses' defaults, the recipe's `DEFAULTS`, a YAML or JSON file
+(`--config FILE`), the command line. All of them pass through the same argument parser, so that a value in a file is
+typed and ranged like a flag. The dataclasses' defaults are those of the package's own LSTM (`docs/lstm.md`).
+"""
+
+import argparse
+import dataclasses
+import difflib
+import json
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import HfArgumentParser, TrainingArguments
+
+from mgc_hf.errors import OptionError
+
+#: Options of the Trainer that `--help` shows; the others are accepted and listed by `--help_all`.
+SHOWN_TRAINER_OPTIONS = (
+    "output_dir seed num_train_epochs max_steps per_device_train_batch_size per_device_eval_batch_size "
+    "gradient_accumulation_steps learning_rate lr_scheduler_type warmup_steps weight_decay max_grad_norm "
+    "label_smoothing_factor bf16 fp16 use_cpu save_strategy save_steps save_total_limit metric_for_best_model "
+    "report_to dataloader_num_workers disable_tqdm"
+).split()
+
+
+def _option(default: Any, help: str) -> Any:  # noqa: A002 - argparse's own word
+    return field(default=default, metadata={"help": help.replace("%", "%%")})
+
+
+class _Checked:
+    """Collects every range error of a dataclass, so that the user sees all of them at once."""
+
+    def _check(self, *rules: tuple[bool, str, str]) -> None:
+        wrong = [
+            f"--{name} is {getattr(self, name)!r}; it must be {allowed}" for holds, name, allowed in rules if not holds
+        ]
+        if wrong:
+            raise OptionError("; ".join(wrong))
+
+
+@dataclass
+class DataOptions(_Checked):
+    """Which audio, how it is split and how it is cut into segments."""
+
+    _argument_group_name = "data"
+
+    dataset: str = _option(
+        "marsyas/gtzan",
+        "Data to train on: a Hub dataset id, a local folder (<genre>/<file>), genres.tar.gz, a CSV (path, genre, "
+        "split), or 'demo' (a synthetic corpus that needs no download)",
+    )
+    test_dataset: str | None = _option(
+        None, "Take the test part from this source instead; all of --dataset is then for training and validation"
+    )
+    dataset_revision: str | None = _option(None, "Revision (branch, tag or commit) of a Hub dataset")
+    dataset_columns: str | None = _option(
+        None, 'Column names of another Hub dataset, as JSON: {"audio": "clip", "genre": "style"}'
+    )
+    protocol: str = _option("track", "Split protocol: 'track' (leak-free) or 'segment' (the paper's, leaky)")
+    split: str | None = _option(None, "Use the split saved in this file (split.json of an earlier run)")
+    split_seed: int | None = _option(None, "Seed of the split alone; --seed by default")
+    validation_fraction: float = _option(
+        0.15, "Fraction of each genre for validation; 0 means fixed epochs and no choice of a best one"
+    )
+    test_fraction: float = _option(0.25, "Fraction of each genre for the test part")
+    segment_seconds: float = _option(3.0, "Length of a segment, seconds")
+    train_hop_seconds: float | None = _option(
+        None, "Step between training segments, seconds; half a segment by default under 'track', a segment else"
+    )
+    num_segments: int = _option(
+        0, "Protocol 'segment' only: size of the pool that is split, about (0: every segment; the paper has 5,000)"
+    )
+    augmented_copies: int = _option(
+        0, "Protocol 'segment' only: augmented copies of each segment, made before the split as in the paper"
+    )
+    on_bad_audio: Literal["skip", "error"] = _option("skip", "Leave unusable files out with a warning, or stop")
+    min_seconds: float = _option(0.5, "Clips shorter than this are left out, seconds")
+    cache_dir: str | None = _option(None, "Folder for prepared data; the Hugging Face datasets cache by default")
+    demo_clips_per_genre: int = _option(20, "Clips per genre of the demo corpus")
+    demo_seconds: float = _option(30.0, "Length of a demo clip, seconds")
+    preprocessing_num_proc: int | None = _option(None, "Processes that decode audio; in this one by default")
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: Values out of range, all of them in one message.
+        """
+        from mgc_hf.data.protocols import PROTOCOLS
+
+        leaky_only = self.protocol == "segment"
+        self._check(
+            (self.protocol in PROTOCOLS, "protocol", f"one of {', '.join(PROTOCOLS)}"),
+            (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
+            (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
+            (
+                self.validation_fraction + self.test_fraction < 1,
+                "validation_fraction",
+                "so small that it and --test_fraction leave something to train on",
+            ),
+            (self.segment_seconds > 0, "segment_seconds", "above 0"),
+            (self.train_hop_seconds is None or self.train_hop_seconds > 0, "train_hop_seconds", "above 0"),
+            (self.num_segments >= 0, "num_segments", "0 or more"),
+            (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
+            (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
+            (leaky_only or self.augmented_copies == 0, "augmented_copies", "0 unless --protocol segment"),
+            (not leaky_only or self.test_dataset is None, "test_dataset", "left out with --protocol segment"),
+            (self.min_seconds > 0, "min_seconds", "above 0"),
+            (self.demo_clips_per_genre >= 1, "demo_clips_per_genre", "1 or more"),
+            (1 <= self.demo_seconds <= 600, "demo_seconds", "1 to 600"),
+            (
+                self.preprocessing_num_proc is None or self.preprocessing_num_proc >= 1,
+                "preprocessing_num_proc",
+                "1 or more",
+            ),
+        )
+        self.columns  # noqa: B018 - parsed here so that a wrong value is told before any data is touched
+
+    @property
+    def columns(self) -> dict[str, str] | None:
+        """`--dataset_columns` as a dictionary."""
+        if self.dataset_columns is None:
+            return None
+        try:
+            value = json.loads(self.dataset_columns)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
+            raise OptionError(
+                f"--dataset_columns is {self.dataset_columns!r}; it must be a JSON object of names, "
+                'such as {"audio": "clip", "genre": "style"}'
+            )
+        return value
+
+
+@dataclass
+class ModelOptions(_Checked):
+    """Which model."""
+
+    _argument_group_name = "model"
+
+    model_name_or_path: str = _option(
+        "mel_lstm", "'mel_lstm' (from scratch), or a folder or Hub id of an audio classifier to fine-tune"
+    )
+    model_config: str | None = _option(
+        None, 'Values of the model\'s configuration that differ from its defaults, as JSON: {"hidden_size": 128}'
+    )
+    feature_config: str | None = _option(
+        None, 'Values of the feature extractor that differ from its defaults, as JSON: {"num_mel_bins": 64}'
+    )
+
+    def __post_init__(self) -> None:
+        """Check the JSON values.
+
+        Raises:
+            OptionError: A value is no JSON object.
+        """
+        self.model_values, self.feature_values  # noqa: B018
+
+    @property
+    def model_values(self) -> dict[str, Any]:
+        """`--model_config` as a dictionary."""
+        return self._json_object("model_config")
+
+    @property
+    def feature_values(self) -> dict[str, Any]:
+        """`--feature_config` as a dictionary."""
+        return self._json_object("feature_config")
+
+    def _json_object(self, name: str) -> dict[str, Any]:
+        text = getattr(self, name)
+        if text is None:
+            return {}
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        self._check((isinstance(value, dict), name, 'a JSON object such as {"name": 1}'))
+        return typing.cast(dict[str, Any], value)
+
+
+@dataclass
+class AugmentOptions(_Checked):
+    """Augmentation of training segments; each a pure function of (seed, epoch, row)."""
+
+    _argument_group_name = "augmentation (training segments only)"
+
+    random_offset: bool = _option(False, "Start each segment anywhere in its track, anew each epoch")
+    time_shift_seconds: float = _option(0.0, "Shift by up to this much either way, seconds")
+    gain_db: float = _option(0.0, "Change the level by up to this much either way, dB")
+    noise_snr_db: float | None = _option(None, "Add white noise at a signal-to-noise ratio of at least this, dB")
+    pitch_shift_semitones: float = _option(0.0, "Shift the pitch by up to this much (needs the extra audiomentations)")
+    time_stretch: float = _option(
+        0.0, "Change the tempo by up to this fraction either way (needs the extra audiomentations)"
+    )
+    spec_time_masks: int = _option(0, "SpecAugment: number of time masks")
+    spec_time_width: int = _option(20, "SpecAugment: widest time mask, frames")
+    spec_frequency_masks: int = _option(0, "SpecAugment: number of frequency masks")
+    spec_frequency_width: int = _option(16, "SpecAugment: widest frequency mask, mel bands")
+    mixup_alpha: float = _option(0.0, "Mixup: parameter of the Beta distribution, 0 for none")
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: Values out of range, all of them in one message.
+        """
+        names = (
+            "time_shift_seconds gain_db pitch_shift_semitones spec_time_masks spec_time_width spec_frequency_masks "
+            "spec_frequency_width mixup_alpha"
+        ).split()
+        self._check(
+            *((getattr(self, name) >= 0, name, "0 or more") for name in names),
+            (0 <= self.time_stretch < 0.5, "time_stretch", "at least 0 and below 0.5"),
+        )
+
+
+@dataclass
+class EvalOptions(_Checked):
+    """Evaluation and what is written of it."""
+
+    _argument_group_name = "evaluation"
+
+    num_resamples: int = _option(2000, "Bootstrap resamples behind each interval")
+    pictures: bool = _option(True, "Draw the pictures of the model card")
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: Values out of range.
+        """
+        self._check((self.num_resamples >= 100, "num_resamples", "100 or more"))
+
+
+@dataclass
+class TrainOptions(TrainingArguments, _Checked):
+    """`transformers.TrainingArguments` with our defaults and a few options more.
+
+    The defaults that differ are those of the LSTM and those that the loop needs (`training/trainer.py`).
+    """
+
+    _argument_group_name = "training (transformers.TrainingArguments)"
+
+    output_dir: str | None = _option(None, "Folder for the model, its card and its checkpoints")
+    seed: int = _option(0, "Seed of split, initial weights and training")
+    num_train_epochs: float = _option(24.0, "Epochs, at most")
+    per_device_train_batch_size: int = _option(32, "Training batch size per device")
+    per_device_eval_batch_size: int = _option(64, "Evaluation batch size per device")
+    learning_rate: float = _option(2e-3, "Peak learning rate")
+    lr_scheduler_type: str = _option("cosine", "Learning rate schedule")
+    warmup_steps: float = _option(0.1, "Warm-up: steps, or below 1 the fraction of all steps")
+    weight_decay: float = _option(0.1, "Weight decay of AdamW")
+    label_smoothing_factor: float = _option(0.1, "Label smoothing")
+    metric_for_best_model: str | None = _option(
+        "segment_accuracy",
+        "What chooses the best epoch on validation: segment_accuracy, track_accuracy or loss",
+    )
+    save_strategy: str = _option("epoch", "When to write a checkpoint: epoch, steps (--save_steps) or no")
+    save_total_limit: int | None = _option(2, "Checkpoints kept (the best one is always kept)")
+    eval_strategy: str = _option("epoch", "Validation once an epoch")
+    logging_strategy: str = _option("epoch", "Logging once an epoch")
+    report_to: str | None = _option("none", "Where curves go: none, tensorboard or trackio (private by default)")
+    remove_unused_columns: bool = _option(False, "Must stay off: the data set gives whole batches")
+    logging_nan_inf_filter: bool = _option(False, "Must stay off: a non-finite loss stops the run")
+    restore_callback_states_from_checkpoint: bool = _option(True, "Resume keeps the early-stopping counter")
+    dataloader_pin_memory: bool = _option(False, "Pinned host memory; worth it with a GPU")
+    resume: bool = _option(False, "Go on from the newest whole checkpoint in --output_dir")
+    overwrite_output_dir: bool = _option(False, "Replace the run in --output_dir")
+    early_stopping_patience: int = _option(0, "Stop after so many epochs without a better validation; 0 for never")
+    weight_averaging: float = _option(0.98, "Decay per step of the moving average of the weights; 0 for none")
+
+    def __post_init__(self) -> None:
+        """Check ranges, then let `TrainingArguments` do its own.
+
+        Raises:
+            OptionError: Values out of range, or values that the Trainer refuses.
+        """
+        import torch
+
+        self._check(
+            (bool(self.output_dir), "output_dir", "given: the folder that receives the model"),
+            (self.num_train_epochs > 0, "num_train_epochs", "above 0"),
+            (self.per_device_train_batch_size >= 1, "per_device_train_batch_size", "1 or more"),
+            (self.per_device_eval_batch_size >= 1, "per_device_eval_batch_size", "1 or more"),
+            (self.learning_rate > 0, "learning_rate", "above 0"),
+            (self.warmup_steps >= 0, "warmup_steps", "0 or more"),
+            (self.weight_decay >= 0, "weight_decay", "0 or more"),
+            (0 <= self.label_smoothing_factor < 1, "label_smoothing_factor", "at least 0 and below 1"),
+            (0 <= self.weight_averaging < 1, "weight_averaging", "at least 0 and below 1"),
+            (self.early_stopping_patience >= 0, "early_stopping_patience", "0 or more"),
+            (self.save_total_limit is None or self.save_total_limit >= 1, "save_total_limit", "1 or more"),
+            (
+                self.metric_for_best_model in METRICS_FOR_BEST,
+                "metric_for_best_model",
+                f"one of {', '.join(METRICS_FOR_BEST)}",
+            ),
+            (
+                self.train_sampling_strategy != "group_by_length",
+                "train_sampling_strategy",
+                "something else: group_by_length would also reorder the evaluation, and scores would be paired "
+                "with the wrong tracks",
+            ),
+            (not self.remove_unused_columns, "remove_unused_columns", "false: the data set gives whole batches"),
+            (not self.logging_nan_inf_filter, "logging_nan_inf_filter", "false: a non-finite loss stops the run"),
+            (not (self.resume and self.overwrite_output_dir), "resume", "given without --overwrite_output_dir"),
+            (
+                not self.fp16 or (torch.cuda.is_available() and not self.use_cpu),
+                "fp16",
+                "left out without a GPU; --bf16 works on a CPU",
+            ),
+        )
+        try:
+            super().__post_init__()
+        except (ValueError, TypeError) as error:
+            raise OptionError(f"the Trainer refuses these options: {error}") from error
+
+
+#: What may choose the best epoch, and whether more is better.
+METRICS_FOR_BEST = {"segment_accuracy": True, "track_accuracy": True, "loss": False}
+
+OPTION_CLASSES = (DataOptions, ModelOptions, AugmentOptions, EvalOptions, TrainOptions)
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options of a run.
+
+    `changed` holds the options that differ from the recipe's defaults, `resolved` all that are ours or shown by
+    `--help`; both by name, as plain values.
+    """
+
+    data: DataOptions
+    model: ModelOptions
+    augment: AugmentOptions
+    evaluation: EvalOptions
+    train: TrainOptions
+    changed: dict[str, Any]
+    resolved: dict[str, Any]
+
+
+class _Parser(HfArgumentParser):
+    """`HfArgumentParser` that raises our error instead of leaving the process, and knows no abbreviations."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        raise OptionError(message.replace("argument ", "", 1))
+
+
+def build_parser(description: str | None = None, show_all: bool = False) -> HfArgumentParser:
+    """Return the parser of every option; the Trainer's own are folded away unless `show_all`."""
+    parser = _Parser(
+        OPTION_CLASSES,
+        description=description,
+        allow_abbrev=False,
+        formatter_class=_HelpFormatter,
+        epilog="Options may be written with - or _ . The Trainer's other options are accepted too: see --help_all.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML or JSON file of options; flags override it")
+    parser.add_argument("--help_all", "--help-all", action="store_true", help="Show the Trainer's options too")
+    if not show_all:
+        ours = {f.name for f in dataclasses.fields(TrainOptions)} - {
+            f.name for f in dataclasses.fields(TrainingArguments)
+        }
+        hidden = {f.name for f in dataclasses.fields(TrainOptions)} - ours - set(SHOWN_TRAINER_OPTIONS)
+        for action in parser._actions:
+            # argparse has no public way to hide an option that another class has added
+            if action.dest in hidden or any(name.startswith("--no_") for name in action.option_strings):
+                action.help = argparse.SUPPRESS
+    return parser
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults in the help text, the description as written, one spelling of each option."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        names = [name for name in action.option_strings if "_" not in name[2:]] or action.option_strings
+        if action.dest not in ("help", "config"):
+            names = [f"--{action.dest}"]
+        value = "" if action.nargs in (0, "?") else f" {action.metavar or action.dest.upper()}"
+        return ", ".join(names) + value
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.dest in ("help", "config", "help_all"):
+            return action.help
+        return super()._get_help_string(action)
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:
+        super().add_usage("%(prog)s [--config FILE] [--OPTION VALUE ...]", [], groups, prefix)
+
+
+def parse_options(
+    defaults: Mapping[str, Any] | None = None,
+    argv: Sequence[str] | None = None,
+    description: str | None = None,
+) -> Options:
+    """Read a recipe's options.
+
+    Args:
+        defaults (`Mapping[str, Any]`, *optional*): The recipe's `DEFAULTS`.
+        argv (`Sequence[str]`, *optional*, defaults to `sys.argv[1:]`): The command line.
+        description (`str`, *optional*): First lines of `--help`; a recipe gives its docstring.
+
+    Returns:
+        [`Options`]
+
+    Raises:
+        OptionError: An option or key is unknown (the nearest name is suggested), or a value is of the wrong type or
+            out of range; the text names the option, and the file where it stood in one.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if "--help_all" in argv or "--help-all" in argv:
+        build_parser(description, show_all=True).print_help()
+        raise SystemExit(0)
+    parser = build_parser(description)
+    base = _read_layer(parser, dict(defaults or {}), None, "the recipe's defaults")
+    namespace = argparse.Namespace(**vars(base))
+    file, argv = _take_config(argv)
+    if file is not None:
+        namespace = _read_layer(parser, _read_file(file), namespace, str(file))
+    namespace = _parse(parser, argv, namespace)
+    return _to_options(namespace, base)
+
+
+def _take_config(argv: list[str]) -> tuple[Path | None, list[str]]:
+    """Split `--config FILE` (or a first positional YAML or JSON file, as transformers' examples take) off."""
+    if argv and not argv[0].startswith("-") and Path(argv[0]).suffix in (".yaml", ".yml", ".json"):
+        return Path(argv[0]), argv[1:]
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    finder.add_argument("--config")
+    try:
+        found, rest = finder.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise OptionError(str(error).replace("argument ", "", 1)) from error
+    return (Path(found.config) if found.config else None), rest
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"--config {path}: cannot be read ({error})") from error
+    try:
+        value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise OptionError(f"--config {path}: is no valid {path.suffix[1:].upper()} ({error})") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise OptionError(f"--config {path}: must hold option names with values, got a {type(value).__name__}")
+    return value
+
+
+def _read_layer(
+    parser: HfArgumentParser, values: dict[str, Any], namespace: argparse.Namespace | None, where: str
+) -> argparse.Namespace:
+    """Pass names and values through the parser as if they were flags, on top of `namespace`."""
+    known = {f.name for kind in OPTION_CLASSES for f in dataclasses.fields(kind)}
+    tokens: list[str] = []
+    emptied: list[str] = []
+    for name, value in values.items():
+        name = str(name).replace("-", "_")
+        if name not in known:
+            raise OptionError(f"{where}: unknown option {name}{_suggestion(name, known)}")
+        if value is None:
+            emptied.append(name)
+        elif isinstance(value, list | tuple):
+            tokens += [f"--{name}", *map(str, value)]
+        elif isinstance(value, dict):
+            tokens.append(f"--{name}={json.dumps(value)}")
+        else:
+            tokens.append(f"--{name}={value}")
+    try:
+        namespace = _parse(parser, tokens, namespace)
+    except OptionError as error:
+        raise OptionError(f"{where}: {error}") from error
+    for name in emptied:
+        if not _takes_none(name):
+            raise OptionError(f"{where}: {name} is empty; it needs a value")
+        setattr(namespace, name, None)
+    return namespace
+
+
+def _takes_none(name: str) -> bool:
+    for kind in OPTION_CLASSES:
+        hints = typing.get_type_hints(kind)
+        if name in hints:
+            return type(None) in typing.get_args(hints[name])
+    return False
+
+
+def _parse(
+    parser: HfArgumentParser, tokens: list[str], namespace: argparse.Namespace | None
+) -> argparse.Namespace:
+    found, rest = parser.parse_known_args(tokens, namespace)
+    if rest:
+        names = {name[2:] for action in parser._actions for name in action.option_strings if name.startswith("--")}
+        unknown = next((token for token in rest if token.startswith("-")), rest[0])
+        name = unknown.split("=", 1)[0]
+        raise OptionError(f"unknown option {name}{_suggestion(name.lstrip('-'), names)}")
+    return found
+
+
+def _suggestion(name: str, known: set[str]) -> str:
+    spelled = {candidate.replace("-", "_"): candidate for candidate in sorted(known)}
+    near = difflib.get_close_matches(name.replace("-", "_"), spelled, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else "; --help lists them"
+
+
+def _to_options(namespace: argparse.Namespace, base: argparse.Namespace) -> Options:
+    groups = []
+    wrong = []
+    for kind in OPTION_CLASSES:
+        values = {f.name: getattr(namespace, f.name) for f in dataclasses.fields(kind) if f.init}
+        try:
+            groups.append(kind(**values))
+        except OptionError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise OptionError("; ".join(wrong))
+    changed = {name: _plain(value) for name, value in vars(namespace).items() if value != getattr(base, name)}
+    shown = {f.name for kind in OPTION_CLASSES[:-1] for f in dataclasses.fields(kind)} | set(SHOWN_TRAINER_OPTIONS)
+    shown |= {f.name for f in dataclasses.fields(TrainOptions)} - {f.name for f in dataclasses.fields(TrainingArguments)}
+    resolved = {name: _plain(value) for name, value in vars(namespace).items() if name in shown}
+    return Options(*groups, changed=changed, resolved=resolved)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return getattr(value, "value", value)  # enums that derive from str
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value)
