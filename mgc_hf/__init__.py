@@ -21,8 +21,8 @@ _LAZY = {
     "MelLstmForAudioClassification": "mgc_hf.models.mel_lstm",
     "MelLstmModel": "mgc_hf.models.mel_lstm",
     "GenreClassifier": "mgc_hf.inference",
-    "parse_options": "mgc_hf.options",
-    "run": "mgc_hf.run",
+    "fine_tune": "mgc_hf.run",
+    "evaluate": "mgc_hf.run",
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
         MelLstmForAudioClassification,
         MelLstmModel,
     )
-    from mgc_hf.options import parse_options
     from mgc_hf.predictions import Predictions
     from mgc_hf.results import RunResult
-    from mgc_hf.run import run
+    from mgc_hf.run import evaluate, fine_tune
 
 register_when_imported()
 

@@ -1,0 +1,59 @@
+"""`mgc-hf evaluate`: the report of a finished model on other data."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate_command(
+    model: Annotated[str, typer.Option("--model", help="Model folder or Hub repository.")],
+    dataset: Annotated[
+        str,
+        typer.Option("--dataset", help="Data to evaluate on: folder, archive, CSV, Hub dataset id or 'demo'."),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the content of results.json and nothing else.")] = False,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output_dir", "--output-dir", help="Write results.json, predictions.parquet, pictures and card here."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="Evaluate only the test part of this split file (split.json of a run)."),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option("--batch_size", "--batch-size", help="Segments per forward pass.", min=1)
+    ] = 64,
+    cache_dir: Annotated[
+        str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
+    ] = None,
+    on_bad_audio: Annotated[
+        str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
+    ] = "skip",
+) -> None:
+    """Evaluate a finished model on other data, with the same figures as after training.
+
+    Exit status: 0 when the report was made, 1 when it could not be, 2 for wrong usage.
+    """
+    from mgc_hf.run import evaluate
+
+    result = evaluate(
+        model,
+        dataset,
+        output_dir=output_dir,
+        split=split,
+        batch_size=batch_size,
+        cache_dir=cache_dir,
+        on_bad_audio=on_bad_audio,
+    )
+    if as_json:
+        json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        print(result.summary())
+        for genre, scores in result.track.per_genre.items():
+            print(f"  {genre:<12} F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}  n = {scores.support}")
