@@ -20,6 +20,16 @@ from mgc_hf.files import write_json
 #: Raised whenever a key is added, removed or changes meaning.
 SCHEMA_VERSION = 1
 
+#: Every picture of a run and its file in the model folder: `mgc_hf.pictures` draws them, the card shows them.
+PICTURE_FILES = {
+    "class_distribution": "images/class_distribution.png",
+    "waveforms": "images/waveforms.png",
+    "mel_spectrograms": "images/mel_spectrograms.png",
+    "training_curves": "images/training_curves.png",
+    "confusion_matrix_track": "images/confusion_matrix_track.png",
+    "confusion_matrix_segment": "images/confusion_matrix_segment.png",
+}
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -81,14 +91,18 @@ class SkippedFile:
 class DataRecord:
     """Where the audio came from and what of it was used.
 
-    `source` is a Hub id, `demo`, or the last component of a local path (never the whole path). `test_source` is set
-    where the test part comes from other data. `tracks` and `segments` give counts per part and genre.
+    `source` is a Hub id (`owner/name`), `demo`, or the last component of a local path (never the whole path, and so
+    without a slash). `test_source` and `test_revision` are set where the test part comes from other data. `is_demo` is
+    true where any part is of the synthetic demo corpus. `tracks` and `segments` give counts per part and genre; where
+    segments are split regardless of track (`SplitRecord.unit` is `segment`), a track counts in every part that holds
+    one of its segments.
     """
 
     source: str
     revision: str | None
     is_demo: bool
     test_source: str | None
+    test_revision: str | None
     genres: list[str]
     tracks: dict[str, dict[str, int]]
     segments: dict[str, dict[str, int]]
@@ -136,6 +150,7 @@ class EpochRecord:
 class TrainingRecord:
     """How the weights came about.
 
+    `recipe` is the recipe's file name (`lstm.py`), or the name of the function where a program called it.
     `selected` says which weights the scores are of: `best` (chosen on validation), `last` or `averaged` (without a
     validation part); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
     `resolved` are all. `seconds` is the wall time of training alone.
@@ -233,6 +248,21 @@ class RunResult:
             return cls.from_dict(value)
         except RecordError as error:
             raise RecordError(f"{path}: {error}") from error
+
+    @property
+    def pictures(self) -> list[str]:
+        """Names of the pictures that belong to this record, keys of `PICTURE_FILES`, in the card's order.
+
+        An evaluation of a finished model has neither curves nor clips; `--pictures false` leaves all of them out.
+        """
+        names = ["confusion_matrix_track", "confusion_matrix_segment", "class_distribution"]
+        if self.training is None:
+            return names
+        if self.training.resolved.get("pictures") is False:
+            return []
+        measured = [v for e in self.training.history for k, v in vars(e).items() if k not in ("epoch", "step")]
+        curves = ["training_curves"] if any(value is not None for value in measured) else []
+        return [*names, *curves, "waveforms", "mel_spectrograms"]
 
     def summary(self) -> str:
         """Return the scores in three lines of text: both levels with intervals, and what the protocol means."""
