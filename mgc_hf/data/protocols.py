@@ -1,0 +1,436 @@
+"""Named protocols: how tracks or segments are divided into training, validation and test parts, and what that leaks.
+
+One division is a `Split`, kept as a small file, so that a run can be repeated on another machine and in another file
+order. No random generator takes part: ids are ordered by a SHA-256 of seed and id, which gives the same order on every
+platform and with every version of every library. What is given up for it is a draw that fills the asked fractions
+exactly over all genres together: each genre is divided on its own. `docs/protocols.md` is the page for users.
+"""
+
+import difflib
+import hashlib
+import json
+import math
+import operator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mgc_hf.errors import OptionError, SplitError
+from mgc_hf.files import write_json
+from mgc_hf.predictions import PARTS
+
+#: Raised whenever a key of the split file is added, removed or changes meaning.
+SPLIT_SCHEMA_VERSION = 1
+
+UNITS = ("track", "segment")
+
+#: `(ids, genres, fractions, seed) -> {id: part}`; `fractions` holds the parts wanted besides train, each above 0.
+Draw = Callable[[Sequence[str], Sequence[str], Mapping[str, float], int], dict[str, str]]
+
+
+def seeded_order(ids: Iterable[str], seed: int, salt: str) -> list[str]:
+    """Shuffle ids, whatever order they come in: they are sorted by the SHA-256 of `salt`, `seed` and id.
+
+    Args:
+        ids (`Iterable[str]`): Ids, all different.
+        seed (`int`): Another seed, another order.
+        salt (`str`): Names the purpose, so that two draws with one seed have nothing to do with each other.
+
+    Returns:
+        `list[str]`: The ids in an order that looks random and depends on the three arguments alone.
+    """
+
+    def key(item: str) -> tuple[bytes, str]:
+        return hashlib.sha256(f"{salt}\n{seed}\n{item}".encode("utf-8", "surrogatepass")).digest(), item
+
+    return sorted(ids, key=key)
+
+
+def stratified_draw(
+    ids: Sequence[str], genres: Sequence[str], fractions: Mapping[str, float], seed: int
+) -> dict[str, str]:
+    """Divide every genre on its own by the same fractions, each rounded (half up) to at least one id per part.
+
+    The test ids are taken first, then the validation ids, the rest is for training: the test part of a seed does not
+    move when the validation fraction changes.
+
+    Raises:
+        SplitError: A genre has fewer ids than there are parts; every such genre is named with its count.
+    """
+    members = defaultdict(list)
+    for item, genre in zip(ids, genres, strict=True):
+        members[genre].append(item)
+    num_parts = 1 + len(fractions)
+    too_few = [f"{genre} has {len(members[genre])}" for genre in sorted(members) if len(members[genre]) < num_parts]
+    if too_few:
+        parts = " and ".join(part for part in PARTS if part == "train" or part in fractions)
+        raise SplitError(
+            f"too few clips for a stratified split into {parts}, which takes at least {num_parts} of every genre: "
+            f"{', '.join(too_few)}. Add clips, leave the genre out, or ask for fewer parts "
+            "(validation_fraction 0, or a test_dataset)"
+        )
+    part_of = {}
+    for genre in sorted(members):
+        order = seeded_order(members[genre], seed, "split")
+        for part, size in _part_sizes(len(order), fractions).items():
+            part_of.update(dict.fromkeys(order[:size], part))
+            order = order[size:]
+        part_of.update(dict.fromkeys(order, "train"))
+    return part_of
+
+
+def _part_sizes(count: int, fractions: Mapping[str, float]) -> dict[str, int]:
+    sizes = {
+        part: max(1, math.floor(count * fractions[part] + 0.5)) for part in ("test", "validation") if part in fractions
+    }
+    while sum(sizes.values()) >= count:  # rounding up must leave one for training
+        sizes[max(sizes, key=lambda part: sizes[part])] -= 1
+    return sizes
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named way of dividing data.
+
+    Args:
+        name (`str`): As in options, split files and records.
+        unit (`str`): What is divided: `track`, or `segment` (then ids are segment ids, `blues.00000#3`).
+        leaky (`bool`): Whether the same track is on both sides of the split by construction.
+        statement (`str`): What it does and what it leaks, in words for card and report.
+        draw (`Draw`, *optional*): Assigns the parts. `None`: the parts come with the data and nothing is drawn.
+    """
+
+    name: str
+    unit: str
+    leaky: bool
+    statement: str
+    draw: Draw | None = None
+
+
+#: Every protocol by name. A new one is an entry here and a section in `docs/protocols.md`.
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="track",
+            unit="track",
+            leaky=False,
+            statement=(
+                "Tracks are divided at random within each genre; all segments of a track are in one part, so no track "
+                "is both trained on and tested on. Artists and repeated recordings are not kept apart."
+            ),
+            draw=stratified_draw,
+        ),
+        Protocol(
+            name="segment",
+            unit="segment",
+            leaky=True,
+            statement=(
+                "This split is leaky: segments are shuffled regardless of their track, as in the paper, so segments "
+                "of one track are in training and in test at once. The scores say how well known tracks are "
+                "recognised again, not how well the genre of unseen music is found."
+            ),
+            draw=stratified_draw,
+        ),
+        Protocol(
+            name="source",
+            unit="track",
+            leaky=False,
+            statement=(
+                "The parts are those that the data set itself defines; each track is in one part. Whether artists or "
+                "recordings are shared between parts is up to the data set and was not checked."
+            ),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which id is in which part.
+
+    Args:
+        protocol (`str`): A key of `PROTOCOLS`.
+        unit (`str`): The protocol's unit, `track` or `segment`.
+        seed (`int`, *optional*): Seed of the draw, `None` where nothing was drawn.
+        part_of (`dict[str, str]`): From id to `train`, `validation` or `test`.
+
+    Raises:
+        SplitError: Unknown protocol, wrong unit, unknown part, or no id at all.
+    """
+
+    protocol: str
+    unit: str
+    seed: int | None
+    part_of: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise SplitError(f"unknown protocol {self.protocol!r}; known are {', '.join(PROTOCOLS)}")
+        expected = PROTOCOLS[self.protocol].unit
+        if self.unit != expected:
+            raise SplitError(f"protocol {self.protocol} divides {expected}s, but the split's unit is {self.unit!r}")
+        unknown = sorted({str(part) for part in self.part_of.values()} - set(PARTS))
+        if unknown:
+            raise SplitError(f"unknown part {', '.join(unknown)}; allowed are {', '.join(PARTS)}")
+        if not self.part_of:
+            raise SplitError("the split holds no ids")
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the same track is on both sides by construction."""
+        return PROTOCOLS[self.protocol].leaky
+
+    @property
+    def statement(self) -> str:
+        """The protocol's statement, and which part this split does without."""
+        lines = [PROTOCOLS[self.protocol].statement]
+        if not self.ids("test"):
+            lines.append("It has no test part of its own: the test tracks come from other data.")
+        if not self.ids("validation"):
+            lines.append("It has no validation part: no epoch was chosen by its score.")
+        return " ".join(lines)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hexadecimal) of protocol, unit, seed and the sorted ids of each part as canonical JSON."""
+        canonical = json.dumps(self._content(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def _content(self) -> dict[str, Any]:
+        parts = {part: self.ids(part) for part in sorted(PARTS)}
+        return {"parts": parts, "protocol": self.protocol, "seed": self.seed, "unit": self.unit}
+
+    def ids(self, part: str) -> list[str]:
+        """Return the ids of one part, sorted.
+
+        Raises:
+            ValueError: There is no such part.
+        """
+        if part not in PARTS:
+            raise ValueError(f"unknown part {part!r}; allowed are {', '.join(PARTS)}")
+        return sorted(item for item, its_part in self.part_of.items() if its_part == part)
+
+    def check(self, ids: Iterable[str]) -> None:
+        """Make sure that the split and the data hold the same ids.
+
+        Args:
+            ids (`Iterable[str]`): Ids of the data, in the split's unit.
+
+        Raises:
+            SplitError: Ids are missing on either side; both lists are shown.
+        """
+        found = set(ids)
+        not_in_data, not_in_split = sorted(set(self.part_of) - found), sorted(found - set(self.part_of))
+        if not_in_data or not_in_split:
+            raise SplitError(
+                f"the split and the data do not fit: {_listed(not_in_data)} in the split but not in the data; "
+                f"{_listed(not_in_split)} in the data but not in the split. "
+                "Use the data that the split was made for, or make a new split"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write the split file (JSON, keys and ids sorted) atomically."""
+        write_json(path, dict(sorted({**self._content(), **self._seal()}.items())))
+
+    def _seal(self) -> dict[str, Any]:
+        return {"hash": self.hash, "schema_version": SPLIT_SCHEMA_VERSION}
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Split":
+        """Read what `save` wrote.
+
+        Raises:
+            SplitError: The file is missing or no split file, its schema is newer, a key is unknown or missing, an id
+                is listed twice, the protocol is unknown, or the hash does not fit the content. The text names the file.
+        """
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SplitError(f"{path}: cannot be read as a split file ({error})") from error
+        try:
+            return cls._from_dict(value)
+        except SplitError as error:
+            raise SplitError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_dict(cls, value: Any) -> "Split":
+        if not isinstance(value, dict) or not _is_int(value.get("schema_version")):
+            raise SplitError("schema_version is missing; this is no split file of mgc_hf")
+        if value["schema_version"] > SPLIT_SCHEMA_VERSION:
+            raise SplitError(
+                f"schema_version {value['schema_version']} is newer than this mgc_hf reads ({SPLIT_SCHEMA_VERSION}); "
+                "update it with pip install -U mgc_hf"
+            )
+        _check_keys(value, ("hash", "parts", "protocol", "schema_version", "seed", "unit"), "")
+        _check_keys(value["parts"], PARTS, "parts.")
+        if not (value["seed"] is None or _is_int(value["seed"])):
+            raise SplitError(f"seed must be a whole number or null, got {value['seed']!r}")
+        part_of: dict[str, str] = {}
+        for part, ids in value["parts"].items():
+            if not isinstance(ids, list) or not all(isinstance(item, str) for item in ids):
+                raise SplitError(f"parts.{part} must be a list of ids")
+            repeated = sorted(
+                {item for item in ids if item in part_of} | {i for i, n in Counter(ids).items() if n > 1}
+            )
+            if repeated:
+                raise SplitError(f"{_listed(repeated)} listed twice")
+            part_of.update(dict.fromkeys(ids, part))
+        split = cls(value["protocol"], value["unit"], value["seed"], part_of)
+        if split.hash != value["hash"]:
+            raise SplitError(
+                f"its hash is {value['hash']!r}, but its content gives {split.hash}: the file was changed after it "
+                "was written. Take the original, or make a new split"
+            )
+        return split
+
+
+def make_split(
+    ids: Sequence[str],
+    genres: Sequence[str],
+    protocol: str = "track",
+    *,
+    seed: int = 0,
+    validation_fraction: float = 0.15,
+    test_fraction: float = 0.25,
+) -> Split:
+    """Divide ids into parts by a named protocol.
+
+    Args:
+        ids (`Sequence[str]`): Track ids, or segment ids where the protocol's unit is `segment`. Their order is of no
+            consequence.
+        genres (`Sequence[str]`): Genre name of each id.
+        protocol (`str`, *optional*, defaults to `"track"`): A key of `PROTOCOLS` whose parts are drawn.
+        seed (`int`, *optional*, defaults to 0): Seed of the draw.
+        validation_fraction (`float`, *optional*, defaults to 0.15): Share of each genre for validation; 0: no such part.
+        test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part.
+
+    Returns:
+        `Split`: Every genre has at least one id in every part asked for.
+
+    Raises:
+        OptionError: Unknown protocol, or fractions that are negative or leave nothing for training.
+        SplitError: A genre has too few ids, an id stands twice, or there is none.
+    """
+    draw = _draw_of(protocol)
+    fractions = _checked_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    _check_ids(ids, genres)
+    seed = operator.index(seed)
+    return Split(protocol, PROTOCOLS[protocol].unit, seed, draw(ids, genres, fractions, seed))
+
+
+def split_train_validation(
+    ids: Sequence[str],
+    genres: Sequence[str],
+    protocol: str = "track",
+    *,
+    seed: int = 0,
+    validation_fraction: float = 0.15,
+) -> Split:
+    """Divide ids where the test part comes from other data: all is for training, less a validation part if asked.
+
+    Takes, returns and raises what `make_split` does.
+    """
+    return make_split(ids, genres, protocol, seed=seed, validation_fraction=validation_fraction, test_fraction=0.0)
+
+
+def split_from_parts(
+    ids: Sequence[str],
+    parts: Sequence[str | None],
+    genres: Sequence[str],
+    *,
+    seed: int = 0,
+    validation_fraction: float = 0.15,
+) -> Split:
+    """Take the parts that the data set itself defines (protocol `source`).
+
+    Args:
+        ids (`Sequence[str]`): Track ids.
+        parts (`Sequence[str | None]`): `train`, `validation` or `test` for each id.
+        genres (`Sequence[str]`): Genre name of each id.
+        seed (`int`, *optional*, defaults to 0): Seed of the draw of a validation part.
+        validation_fraction (`float`, *optional*, defaults to 0.15): Where the data set defines no validation part,
+            this share of each genre's training tracks becomes it; 0: none. Without effect where it defines one.
+
+    Returns:
+        `Split`: Its seed is `None` where nothing was drawn.
+
+    Raises:
+        OptionError: The fraction is negative or leaves nothing for training.
+        SplitError: A track has no part or an unknown one, a genre has no training track, or too few for validation.
+    """
+    _check_ids(ids, genres)
+    fractions = _checked_fractions(validation_fraction=validation_fraction)
+    part_of = {}
+    for item, part in zip(ids, parts, strict=True):
+        if part not in PARTS:
+            raise SplitError(f"track {item} has the part {part!r}; allowed are {', '.join(PARTS)}")
+        part_of[item] = str(part)
+    genre_of = dict(zip(ids, genres, strict=True))
+    train = sorted(item for item, part in part_of.items() if part == "train")
+    untrained = sorted(set(genres) - {genre_of[item] for item in train})
+    if untrained:
+        raise SplitError(f"the data's own split has no training track of {', '.join(untrained)}")
+    if "validation" in part_of.values() or not fractions:
+        return Split("source", "track", None, part_of)
+    seed = operator.index(seed)
+    part_of.update(stratified_draw(train, [genre_of[item] for item in train], fractions, seed))
+    return Split("source", "track", seed, part_of)
+
+
+def drawn_protocols() -> list[str]:
+    """Return the names of the protocols that can be asked for; the parts of the others come with the data."""
+    return [name for name, entry in PROTOCOLS.items() if entry.draw is not None]
+
+
+def _draw_of(protocol: str) -> Draw:
+    drawn = drawn_protocols()
+    draw = PROTOCOLS[protocol].draw if protocol in PROTOCOLS else None
+    if draw is None:
+        nearest = difflib.get_close_matches(protocol, drawn, 1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise OptionError(f"protocol {protocol!r} cannot be asked for; allowed are {', '.join(drawn)}{hint}")
+    return draw
+
+
+def _checked_fractions(**fractions: float) -> dict[str, float]:
+    for name, value in fractions.items():
+        if not 0 <= value < 1:
+            raise OptionError(f"{name} is {value}; it must be at least 0 and below 1")
+    if sum(fractions.values()) >= 1:
+        text = " and ".join(f"{name} {value}" for name, value in fractions.items())
+        raise OptionError(f"{text} leave nothing for training; together they must be below 1")
+    return {name.removesuffix("_fraction"): float(value) for name, value in fractions.items() if value > 0}
+
+
+def _check_ids(ids: Sequence[str], genres: Sequence[str]) -> None:
+    if len(ids) != len(genres):
+        raise ValueError(f"{len(ids)} ids, but {len(genres)} genres")
+    if not len(ids):
+        raise SplitError("there is nothing to divide: the data hold no clip")
+    repeated = sorted(item for item, count in Counter(ids).items() if count > 1)
+    if repeated:
+        raise SplitError(f"{_listed(repeated)} in the data more than once; ids must differ")
+
+
+def _check_keys(value: Any, allowed: Sequence[str], where: str) -> None:
+    if not isinstance(value, dict):
+        raise SplitError(f"{where.removesuffix('.')} must be an object")
+    unknown, missing = sorted(set(value) - set(allowed)), sorted(set(allowed) - set(value))
+    if unknown or missing:
+        kind, names = ("unknown", unknown) if unknown else ("missing", missing)
+        raise SplitError(f"{kind} key {', '.join(where + name for name in names)}")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _listed(ids: Sequence[str], limit: int = 10) -> str:
+    noun = "id" if len(ids) == 1 else "ids"
+    if not ids:
+        return "no ids"
+    more = f" and {len(ids) - limit} more" if len(ids) > limit else ""
+    return f"{len(ids)} {noun} ({', '.join(ids[:limit])}{more})"
