@@ -39,6 +39,10 @@ class AudioError(MgcHfError):
         self.reason = reason
         self.kind = kind
 
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        # the default would call this class with the joined text alone: a worker's error could not be unpickled
+        return type(self), (self.path, self.reason, self.kind)
+
 
 class SplitError(MgcHfError):
     """A split that cannot be made, or a split file that does not fit the data."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -89,4 +90,7 @@ def write_json(path: str | Path, value: Any) -> None:
         ValueError: A number is not finite.
         TypeError: A value is no plain JSON type.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # a file name that is no UTF-8 reaches Python as lone surrogates, which JSON can hold only as escapes
+    text = re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+    write_text(path, text + "\n")

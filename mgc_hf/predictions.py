@@ -3,8 +3,10 @@
 Kept on disk as `predictions.parquet`, so that every figure can be computed again without the model.
 """
 
+import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = shifted - shifted.max(axis=-1, keepdims=True)
     exponentials = np.exp(shifted)
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def most_probable(probabilities: np.ndarray) -> np.ndarray:
+    """Return the most probable class over the last axis, ties to the lower index: `(..., num_labels)` -> `(...)`.
+
+    Means of the same numbers in another order differ in their last digits, so what is equal to 12 decimals is a tie.
+    """
+    return np.round(probabilities, 12).argmax(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -50,10 +60,10 @@ class Predictions:
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the class is frozen for its users
         set_field(self, "track_id", np.asarray(self.track_id, dtype=object))
-        set_field(self, "segment", np.asarray(self.segment, dtype=np.int64))
+        set_field(self, "segment", _whole("segment", self.segment))
         set_field(self, "start_s", np.asarray(self.start_s, dtype=np.float64))
         set_field(self, "part", np.asarray(self.part, dtype=object))
-        set_field(self, "label", np.asarray(self.label, dtype=np.int64))
+        set_field(self, "label", _whole("label", self.label))
         set_field(self, "logits", np.asarray(self.logits, dtype=np.float32))
         set_field(self, "genres", tuple(self.genres))
         count = len(self.track_id)
@@ -70,7 +80,7 @@ class Predictions:
         unknown = sorted({str(part) for part in self.part} - set(PARTS))
         if unknown:
             raise RecordError(f"predictions: unknown part {unknown}; allowed are {list(PARTS)}")
-        if count and not (0 <= self.label.min() and self.label.max() < len(self.genres)):
+        if count and (self.label.min() < 0 or self.label.max() >= len(self.genres)):
             raise RecordError(f"predictions: a label lies outside 0..{len(self.genres) - 1}")
 
     def __len__(self) -> int:
@@ -105,21 +115,14 @@ class Predictions:
 
     def save(self, path: str | Path) -> None:
         """Write `predictions.parquet` atomically (class names in the schema's metadata)."""
-        import json
-
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        schema = _schema()
         table = pa.table(
-            {
-                "track_id": pa.array(self.track_id.tolist(), pa.string()),
-                "segment": pa.array(self.segment),
-                "start_s": pa.array(self.start_s),
-                "part": pa.array(self.part.tolist(), pa.string()),
-                "label": pa.array(self.label),
-                "logits": pa.array(self.logits.tolist(), pa.list_(pa.float32())),
-            }
-        ).replace_schema_metadata({"genres": json.dumps(self.genres)})
+            [pa.array(getattr(self, name).tolist(), schema.field(name).type) for name in schema.names], schema
+        )
+        table = table.replace_schema_metadata({"genres": json.dumps(self.genres)})
         with atomic_path(path) as temporary:
             pq.write_table(table, temporary)
 
@@ -128,21 +131,53 @@ class Predictions:
         """Read what `save` wrote.
 
         Raises:
-            RecordError: The file is no Parquet file of this layout.
+            RecordError: The file is no Parquet file of this layout (columns, their types, no nulls, class names in the
+                metadata), or its rows do not fit together; the text names the file.
         """
-        import json
-
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(path)
             genres = tuple(json.loads(table.schema.metadata[b"genres"]))
-            columns = {name: table[name].to_pylist() for name in ("track_id", "segment", "start_s", "part", "label")}
+            if table.schema.remove_metadata() != _schema():
+                raise ValueError(f"its columns are {_described(table.schema)}; expected {_described(_schema())}")
+            with_nulls = [name for name in table.column_names if table[name].null_count]
+            if with_nulls:
+                raise ValueError(f"nulls in {', '.join(with_nulls)}")
+            columns = {name: table[name].to_pylist() for name in table.column_names if name != "logits"}
             logits = np.array(table["logits"].to_pylist(), dtype=np.float32).reshape(-1, len(genres))
+            return cls(**columns, logits=logits, genres=genres)
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise RecordError(f"{path}: not a predictions file of mgc_hf ({error})") from error
-        return cls(**columns, logits=logits, genres=genres)
+        except RecordError as error:
+            raise RecordError(f"{path}: {error}") from error
+
+
+def _whole(name: str, values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "iu":  # a cast would turn label 0.7 into 0
+        raise RecordError(f"predictions: {name} holds {array.dtype} values, expected whole numbers")
+    return array.astype(np.int64)
+
+
+def _schema() -> Any:
+    """The columns of `predictions.parquet` (a `pyarrow.Schema`)."""
+    import pyarrow as pa
+
+    kinds = {
+        "track_id": pa.string(),
+        "segment": pa.int64(),
+        "start_s": pa.float64(),
+        "part": pa.string(),
+        "label": pa.int64(),
+        "logits": pa.list_(pa.float32()),
+    }
+    return pa.schema(list(kinds.items()))
+
+
+def _described(schema: Any) -> str:
+    return ", ".join(f"{column.name} ({column.type})" for column in schema)
 
 
 @dataclass(frozen=True)
@@ -166,4 +201,4 @@ class TrackPredictions:
     @property
     def predicted(self) -> np.ndarray:
         """Most probable class, ties to the lower index, shape `(num_tracks,)`."""
-        return self.probabilities.argmax(axis=-1)
+        return most_probable(self.probabilities)

@@ -208,9 +208,12 @@ class RunResult:
         """Return the record as plain JSON types.
 
         Raises:
-            RecordError: A number is NaN or infinite, or a value is no plain type (numpy's are not); the key is named.
+            RecordError: A number is NaN or infinite, a value is no plain type (numpy's are not), or not of the type
+                that its field declares (`from_dict` would refuse it); the key is named.
         """
-        return _to_plain(self, "results")
+        plain = _to_plain(self, "results")
+        _from_plain(type(self), plain, "results")
+        return plain
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "RunResult":
@@ -307,7 +310,7 @@ def _to_plain(value: Any, where: str) -> Any:
 def _from_plain(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
-        return value
+        return _to_plain(value, where)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
@@ -321,7 +324,7 @@ def _from_plain(kind: Any, value: Any, where: str) -> Any:
         _expect(isinstance(value, list), where, "a list", value)
         return [_from_plain(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
     if kind is float:
-        _expect(type(value) in (int, float), where, "a number", value)
+        _expect(type(value) in (int, float) and math.isfinite(value), where, "a finite number", value)
         return float(value)
     _expect(type(value) is kind, where, f"of type {kind.__name__}", value)
     return value
