@@ -8,6 +8,7 @@ schema in words. Standard library only, so that anything can read a record.
 import dataclasses
 import json
 import math
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -102,7 +103,6 @@ class DataRecord:
     revision: str | None
     is_demo: bool
     test_source: str | None
-    test_revision: str | None
     genres: list[str]
     tracks: dict[str, dict[str, int]]
     segments: dict[str, dict[str, int]]
@@ -110,6 +110,7 @@ class DataRecord:
     segment_seconds: float
     hop_seconds: float
     sampling_rate: int
+    test_revision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -324,7 +325,7 @@ def _from_plain(kind: Any, value: Any, where: str) -> Any:
         _expect(isinstance(value, list), where, "a list", value)
         return [_from_plain(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
     if kind is float:
-        _expect(type(value) in (int, float) and math.isfinite(value), where, "a finite number", value)
+        _expect(type(value) in (int, float) and abs(value) <= sys.float_info.max, where, "a finite number", value)
         return float(value)
     _expect(type(value) is kind, where, f"of type {kind.__name__}", value)
     return value
