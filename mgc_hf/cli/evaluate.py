@@ -14,7 +14,9 @@ def evaluate_command(
         str,
         typer.Option("--dataset", help="Data to evaluate on: folder, archive, CSV, Hub dataset id or 'demo'."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the content of results.json and nothing else.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the content of results.json and nothing else.")
+    ] = False,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -56,4 +58,6 @@ def evaluate_command(
     else:
         print(result.summary())
         for genre, scores in result.track.per_genre.items():
-            print(f"  {genre:<12} F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}  n = {scores.support}")
+            print(
+                f"  {genre:<12} F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}  n = {scores.support}"
+            )

@@ -1,35 +1,47 @@
-"""Every option of a recipe, as dataclasses that `HfArgumentParser` reads, and the one function that reads them.
+"""Every option of a recipe, as dataclasses that `HfArgumentParser` reads.
 
-Values come from, in rising precedence: the dataclasses' defaults, the recipe's `DEFAULTS`, a YAML or JSON file
-(`--config FILE`), the command line. All of them pass through the same argument parser, so that a value in a file is
-typed and ranged like a flag. The dataclasses' defaults are those of the package's own LSTM (`docs/lstm.md`).
+The defaults are those of the package's own LSTM (`docs/lstm.md`); each class checks its own ranges and tells all that
+is wrong in one error.
 """
 
-import argparse
-import dataclasses
-import difflib
 import json
-import sys
 import typing
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from transformers import HfArgumentParser, TrainingArguments
+from transformers import TrainingArguments
 
 from mgc_hf.errors import OptionError
 
 #: Options of the Trainer that `--help` shows; the others are accepted and listed by `--help_all`.
-SHOWN_TRAINER_OPTIONS = (
-    "output_dir seed num_train_epochs max_steps per_device_train_batch_size per_device_eval_batch_size "
-    "gradient_accumulation_steps learning_rate lr_scheduler_type warmup_steps weight_decay max_grad_norm "
-    "label_smoothing_factor bf16 fp16 use_cpu save_strategy save_steps save_total_limit metric_for_best_model "
-    "report_to dataloader_num_workers disable_tqdm"
-).split()
+SHOWN_TRAINER_OPTIONS = [
+    "output_dir",
+    "seed",
+    "num_train_epochs",
+    "max_steps",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+    "max_grad_norm",
+    "label_smoothing_factor",
+    "bf16",
+    "fp16",
+    "use_cpu",
+    "save_strategy",
+    "save_steps",
+    "save_total_limit",
+    "metric_for_best_model",
+    "report_to",
+    "dataloader_num_workers",
+    "disable_tqdm",
+]
 
 
-def _option(default: Any, help: str) -> Any:  # noqa: A002 - argparse's own word
+def _option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help.replace("%", "%%")})
 
 
@@ -211,10 +223,16 @@ class AugmentOptions(_Checked):
         Raises:
             OptionError: Values out of range, all of them in one message.
         """
-        names = (
-            "time_shift_seconds gain_db pitch_shift_semitones spec_time_masks spec_time_width spec_frequency_masks "
-            "spec_frequency_width mixup_alpha"
-        ).split()
+        names = [
+            "time_shift_seconds",
+            "gain_db",
+            "pitch_shift_semitones",
+            "spec_time_masks",
+            "spec_time_width",
+            "spec_frequency_masks",
+            "spec_frequency_width",
+            "mixup_alpha",
+        ]
         self._check(
             *((getattr(self, name) >= 0, name, "0 or more") for name in names),
             (0 <= self.time_stretch < 0.5, "time_stretch", "at least 0 and below 0.5"),
@@ -326,217 +344,3 @@ class TrainOptions(TrainingArguments, _Checked):
 METRICS_FOR_BEST = {"segment_accuracy": True, "track_accuracy": True, "loss": False}
 
 OPTION_CLASSES = (DataOptions, ModelOptions, AugmentOptions, EvalOptions, TrainOptions)
-
-
-@dataclass(frozen=True)
-class Options:
-    """All options of a run.
-
-    `changed` holds the options that differ from the recipe's defaults, `resolved` all that are ours or shown by
-    `--help`; both by name, as plain values.
-    """
-
-    data: DataOptions
-    model: ModelOptions
-    augment: AugmentOptions
-    evaluation: EvalOptions
-    train: TrainOptions
-    changed: dict[str, Any]
-    resolved: dict[str, Any]
-
-
-class _Parser(HfArgumentParser):
-    """`HfArgumentParser` that raises our error instead of leaving the process, and knows no abbreviations."""
-
-    def error(self, message: str) -> typing.NoReturn:
-        raise OptionError(message.replace("argument ", "", 1))
-
-
-def build_parser(description: str | None = None, show_all: bool = False) -> HfArgumentParser:
-    """Return the parser of every option; the Trainer's own are folded away unless `show_all`."""
-    parser = _Parser(
-        OPTION_CLASSES,
-        description=description,
-        allow_abbrev=False,
-        formatter_class=_HelpFormatter,
-        epilog="Options may be written with - or _ . The Trainer's other options are accepted too: see --help_all.",
-    )
-    parser.add_argument("--config", metavar="FILE", help="YAML or JSON file of options; flags override it")
-    parser.add_argument("--help_all", "--help-all", action="store_true", help="Show the Trainer's options too")
-    if not show_all:
-        ours = {f.name for f in dataclasses.fields(TrainOptions)} - {
-            f.name for f in dataclasses.fields(TrainingArguments)
-        }
-        hidden = {f.name for f in dataclasses.fields(TrainOptions)} - ours - set(SHOWN_TRAINER_OPTIONS)
-        for action in parser._actions:
-            # argparse has no public way to hide an option that another class has added
-            if action.dest in hidden or any(name.startswith("--no_") for name in action.option_strings):
-                action.help = argparse.SUPPRESS
-    return parser
-
-
-class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults in the help text, the description as written, one spelling of each option."""
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        names = [name for name in action.option_strings if "_" not in name[2:]] or action.option_strings
-        if action.dest not in ("help", "config"):
-            names = [f"--{action.dest}"]
-        value = "" if action.nargs in (0, "?") else f" {action.metavar or action.dest.upper()}"
-        return ", ".join(names) + value
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or action.dest in ("help", "config", "help_all"):
-            return action.help
-        return super()._get_help_string(action)
-
-    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:
-        super().add_usage("%(prog)s [--config FILE] [--OPTION VALUE ...]", [], groups, prefix)
-
-
-def parse_options(
-    defaults: Mapping[str, Any] | None = None,
-    argv: Sequence[str] | None = None,
-    description: str | None = None,
-) -> Options:
-    """Read a recipe's options.
-
-    Args:
-        defaults (`Mapping[str, Any]`, *optional*): The recipe's `DEFAULTS`.
-        argv (`Sequence[str]`, *optional*, defaults to `sys.argv[1:]`): The command line.
-        description (`str`, *optional*): First lines of `--help`; a recipe gives its docstring.
-
-    Returns:
-        [`Options`]
-
-    Raises:
-        OptionError: An option or key is unknown (the nearest name is suggested), or a value is of the wrong type or
-            out of range; the text names the option, and the file where it stood in one.
-    """
-    argv = list(sys.argv[1:] if argv is None else argv)
-    if "--help_all" in argv or "--help-all" in argv:
-        build_parser(description, show_all=True).print_help()
-        raise SystemExit(0)
-    parser = build_parser(description)
-    base = _read_layer(parser, dict(defaults or {}), None, "the recipe's defaults")
-    namespace = argparse.Namespace(**vars(base))
-    file, argv = _take_config(argv)
-    if file is not None:
-        namespace = _read_layer(parser, _read_file(file), namespace, str(file))
-    namespace = _parse(parser, argv, namespace)
-    return _to_options(namespace, base)
-
-
-def _take_config(argv: list[str]) -> tuple[Path | None, list[str]]:
-    """Split `--config FILE` (or a first positional YAML or JSON file, as transformers' examples take) off."""
-    if argv and not argv[0].startswith("-") and Path(argv[0]).suffix in (".yaml", ".yml", ".json"):
-        return Path(argv[0]), argv[1:]
-    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    finder.add_argument("--config")
-    try:
-        found, rest = finder.parse_known_args(argv)
-    except argparse.ArgumentError as error:
-        raise OptionError(str(error).replace("argument ", "", 1)) from error
-    return (Path(found.config) if found.config else None), rest
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"--config {path}: cannot be read ({error})") from error
-    try:
-        value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise OptionError(f"--config {path}: is no valid {path.suffix[1:].upper()} ({error})") from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise OptionError(f"--config {path}: must hold option names with values, got a {type(value).__name__}")
-    return value
-
-
-def _read_layer(
-    parser: HfArgumentParser, values: dict[str, Any], namespace: argparse.Namespace | None, where: str
-) -> argparse.Namespace:
-    """Pass names and values through the parser as if they were flags, on top of `namespace`."""
-    known = {f.name for kind in OPTION_CLASSES for f in dataclasses.fields(kind)}
-    tokens: list[str] = []
-    emptied: list[str] = []
-    for name, value in values.items():
-        name = str(name).replace("-", "_")
-        if name not in known:
-            raise OptionError(f"{where}: unknown option {name}{_suggestion(name, known)}")
-        if value is None:
-            emptied.append(name)
-        elif isinstance(value, list | tuple):
-            tokens += [f"--{name}", *map(str, value)]
-        elif isinstance(value, dict):
-            tokens.append(f"--{name}={json.dumps(value)}")
-        else:
-            tokens.append(f"--{name}={value}")
-    try:
-        namespace = _parse(parser, tokens, namespace)
-    except OptionError as error:
-        raise OptionError(f"{where}: {error}") from error
-    for name in emptied:
-        if not _takes_none(name):
-            raise OptionError(f"{where}: {name} is empty; it needs a value")
-        setattr(namespace, name, None)
-    return namespace
-
-
-def _takes_none(name: str) -> bool:
-    for kind in OPTION_CLASSES:
-        hints = typing.get_type_hints(kind)
-        if name in hints:
-            return type(None) in typing.get_args(hints[name])
-    return False
-
-
-def _parse(
-    parser: HfArgumentParser, tokens: list[str], namespace: argparse.Namespace | None
-) -> argparse.Namespace:
-    found, rest = parser.parse_known_args(tokens, namespace)
-    if rest:
-        names = {name[2:] for action in parser._actions for name in action.option_strings if name.startswith("--")}
-        unknown = next((token for token in rest if token.startswith("-")), rest[0])
-        name = unknown.split("=", 1)[0]
-        raise OptionError(f"unknown option {name}{_suggestion(name.lstrip('-'), names)}")
-    return found
-
-
-def _suggestion(name: str, known: set[str]) -> str:
-    spelled = {candidate.replace("-", "_"): candidate for candidate in sorted(known)}
-    near = difflib.get_close_matches(name.replace("-", "_"), spelled, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else "; --help lists them"
-
-
-def _to_options(namespace: argparse.Namespace, base: argparse.Namespace) -> Options:
-    groups = []
-    wrong = []
-    for kind in OPTION_CLASSES:
-        values = {f.name: getattr(namespace, f.name) for f in dataclasses.fields(kind) if f.init}
-        try:
-            groups.append(kind(**values))
-        except OptionError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise OptionError("; ".join(wrong))
-    changed = {name: _plain(value) for name, value in vars(namespace).items() if value != getattr(base, name)}
-    shown = {f.name for kind in OPTION_CLASSES[:-1] for f in dataclasses.fields(kind)} | set(SHOWN_TRAINER_OPTIONS)
-    shown |= {f.name for f in dataclasses.fields(TrainOptions)} - {f.name for f in dataclasses.fields(TrainingArguments)}
-    resolved = {name: _plain(value) for name, value in vars(namespace).items() if name in shown}
-    return Options(*groups, changed=changed, resolved=resolved)
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return getattr(value, "value", value)  # enums that derive from str
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return str(value)

@@ -1,0 +1,34 @@
+"""What every recipe does when it is started: read options, walk, print the scores, leave with the right status."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from mgc_hf.errors import MgcHfError
+
+
+def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> None:
+    """Run a recipe from the command line.
+
+    Exit status: 0 when the model folder is complete, 1 when the run failed, 2 for wrong options, 130 or 143 after
+    SIGINT or SIGTERM, with a checkpoint to resume from.
+
+    Args:
+        defaults (`Mapping[str, Any]`): The recipe's options that differ from the package's.
+        recipe (`str`): The recipe's file.
+        description (`str`): The recipe's docstring, for `--help`.
+    """
+    from mgc_hf.options import parse_options
+    from mgc_hf.run import run
+
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        options = parse_options(defaults, description=description)
+        result = run(options, recipe)
+    except MgcHfError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    if options.train.should_save:
+        print(result.summary())
+        print(f"model, card and pictures: {options.train.output_dir}")

@@ -1,0 +1,161 @@
+"""From options to rows: which clips are read, how they are divided, and where their segments lie."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts, split_train_validation
+from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool
+from mgc_hf.data.sources import Corpus, read_corpus
+from mgc_hf.errors import LabelError, OptionError
+from mgc_hf.features import TrackReader, decode_tracks
+from mgc_hf.options import DataOptions, Options
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of one part and the decoded tracks that they are cut from."""
+
+    tracks: Any
+    rows: SegmentTable
+
+
+def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
+    """Read the data that the options name, and the other data for the test part where there is one."""
+    data = options.data
+    shared = {
+        "cache_dir": data.cache_dir,
+        "on_bad_audio": data.on_bad_audio,
+        "min_seconds": data.min_seconds,
+        "demo_clips_per_genre": data.demo_clips_per_genre,
+        "demo_seconds": data.demo_seconds,
+    }
+    with options.train.main_process_first(desc="reading the data"):
+        corpus = read_corpus(data.dataset, revision=data.dataset_revision, columns=data.columns, **shared)
+        test_corpus = read_corpus(data.test_dataset, **shared) if data.test_dataset else None
+    return corpus, test_corpus
+
+
+def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
+    """Return the model's class index of every clip, joined by genre name."""
+    names = corpus.dataset.features["genre"].names
+    present = [names[index] for index in sorted(set(corpus.dataset["genre"]))]
+    unknown = [name for name in present if name not in genres]
+    missing = [name for name in genres if name not in present]
+    if unknown:
+        raise LabelError(
+            f"{corpus.name}: the model does not know the genres {unknown}; of its own, {missing} are not in the data. "
+            f"It knows {list(genres)}. Leave the unknown genres out of the data, or rename them",
+            unknown,
+            missing,
+        )
+    if missing:
+        logger.warning("%s: no clip of the genres %s, which the model knows", corpus.name, missing)
+    index_of = {genre: index for index, genre in enumerate(genres)}
+    return np.array([index_of[names[index]] for index in corpus.dataset["genre"]], dtype=np.int64)
+
+
+def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: float) -> SegmentTable:
+    """Cut decoded tracks into segments of the extractor's length, one every `hop_seconds` seconds."""
+    return cut_segments(
+        tracks["track_id"],
+        labels,
+        TrackReader(tracks).num_samples,
+        int(extractor.sampling_rate),
+        segment_seconds=extractor.segment_seconds,
+        hop_seconds=hop_seconds,
+    )
+
+
+def divide(
+    options: Options, corpus: Corpus, test_corpus: Corpus | None, genres: Sequence[str], extractor: Any
+) -> tuple[Split, dict[str, Part]]:
+    """Divide the data and cut it into segments, by the protocol that the options name."""
+    data, seed = options.data, options.data.split_seed
+    seed = options.train.seed if seed is None else seed
+    with options.train.main_process_first(desc="decoding"):
+        tracks = decode_tracks(corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc)
+        test_tracks = test_corpus and decode_tracks(
+            test_corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc
+        )
+    labels = label_ids(corpus, genres)
+    rows = cut_tracks(tracks, labels, extractor, data.segment_seconds)
+    by_segment = PROTOCOLS[data.protocol].unit == "segment"
+    if by_segment:
+        rows = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds)
+        rows = paper_pool(rows, data.num_segments, data.augmented_copies, seed)
+    ids = rows.ids if by_segment else list(tracks["track_id"])
+    names = [genres[label] for label in (rows.label if by_segment else labels)]
+    split = _make_split(data, corpus, test_corpus is not None, ids, names, seed)
+    rows = assign_parts(rows, split)
+    train_rows = rows.of_part("train")
+    if not by_segment:
+        dense = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
+        train_rows = assign_parts(dense, split).of_part("train")
+    parts = {"train": Part(tracks, train_rows), "validation": Part(tracks, rows.of_part("validation"))}
+    if test_corpus is None:
+        parts["test"] = Part(tracks, rows.of_part("test"))
+    else:
+        test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, data.segment_seconds)
+        parts["test"] = Part(test_tracks, assign_parts(test_rows, "test"))
+    return split, {part: held for part, held in parts.items() if len(held.rows)}
+
+
+def _make_split(
+    data: DataOptions, corpus: Corpus, has_other_test: bool, ids: list[str], names: list[str], seed: int
+) -> Split:
+    if data.split is not None:
+        split = Split.load(data.split)
+        split.check(ids)
+        if split.protocol not in (data.protocol, "source"):
+            raise OptionError(f"--split {data.split}: is of protocol {split.protocol}, not {data.protocol}")
+        return split
+    if has_other_test:
+        return split_train_validation(
+            ids, names, data.protocol, seed=seed, validation_fraction=data.validation_fraction
+        )
+    if corpus.has_parts and PROTOCOLS[data.protocol].unit == "track":
+        return split_from_parts(
+            ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
+        )
+    return make_split(
+        ids,
+        names,
+        data.protocol,
+        seed=seed,
+        validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
+    )
+
+
+def shared_recordings(parts: Mapping[str, Part]) -> list[str]:
+    """Return the test tracks whose audio is, sample for sample, that of a training or validation track."""
+
+    def digests(part: str) -> dict[bytes, str]:
+        reader, rows = TrackReader(parts[part].tracks), parts[part].rows
+        track, first = np.unique(rows.track, return_index=True)
+        return {
+            hashlib.sha256(reader.integers(int(row))[0]).digest(): str(rows.track_id[index])
+            for row, index in zip(track, first, strict=True)
+        }
+
+    known = {digest for part in ("train", "validation") if part in parts for digest in digests(part)}
+    return sorted(name for digest, name in digests("test").items() if digest in known)
+
+
+def leak_statement(split: Split, leak: Sequence[str], test_corpus: Corpus | None) -> str:
+    """Say in words what the split does and whether it leaks; `leak` lists test tracks that were trained on."""
+    if leak:
+        return (
+            f"This evaluation is leaky: {len(leak)} of the test recordings are, sample for sample, among those trained "
+            f"on ({', '.join(leak[:5])}{', ...' if len(leak) > 5 else ''})."
+        )
+    if test_corpus is not None:
+        return f"{split.statement} No test recording is, sample for sample, among those trained on."
+    return split.statement
