@@ -211,11 +211,11 @@ class AugmentOptions(_Checked):
     time_stretch: float = _option(
         0.0, "Change the tempo by up to this fraction either way (needs the extra audiomentations)"
     )
-    spec_time_masks: int = _option(0, "SpecAugment: number of time masks")
+    spec_time_masks: int = _option(2, "SpecAugment: number of time masks")
     spec_time_width: int = _option(20, "SpecAugment: widest time mask, frames")
     spec_frequency_masks: int = _option(0, "SpecAugment: number of frequency masks")
     spec_frequency_width: int = _option(16, "SpecAugment: widest frequency mask, mel bands")
-    mixup_alpha: float = _option(0.0, "Mixup: parameter of the Beta distribution, 0 for none")
+    mixup_alpha: float = _option(0.4, "Mixup: parameter of the Beta distribution, 0 for none")
 
     def __post_init__(self) -> None:
         """Check ranges.

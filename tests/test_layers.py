@@ -1,0 +1,106 @@
+"""The layer rule of CONTRIBUTING.md: a module imports only from a lower layer, or from its own folder."""
+
+import ast
+from pathlib import Path
+
+import mgc_hf
+
+PACKAGE = Path(mgc_hf.__file__).parent
+
+#: Folder or module of the package -> layer.
+LAYERS = {
+    **dict.fromkeys(("errors", "files", "labels"), 0),
+    **dict.fromkeys(("predictions", "results"), 1),
+    **dict.fromkeys(("data", "models", "evaluation"), 2),
+    **dict.fromkeys(("augment", "options"), 3),
+    "features": 4,
+    **dict.fromkeys(("training", "inference", "pictures", "cards", "outputs"), 5),
+    **dict.fromkeys(("record", "division"), 6),
+    "run": 7,
+    "cli": 8,
+}
+
+#: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.
+IMPORTED_WHERE_USED = {"datasets", "librosa", "matplotlib", "audiomentations", "symusic", "pretty_midi"}
+#: Modules whose whole job is one of these libraries, and which are themselves imported where they are used.
+EXCEPTIONS = {("evaluation/metrics.py", "datasets")}
+
+
+def _modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def _imports(tree: ast.AST) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            if node.module == "mgc_hf":
+                found += [(node.lineno, f"mgc_hf.{alias.name}") for alias in node.names]
+            else:
+                found.append((node.lineno, node.module))
+    return found
+
+
+def breaches(path: Path, text: str) -> list[str]:
+    """Return the imports of a module that break the layer rule, as `file:line: text`."""
+    relative = path.relative_to(PACKAGE)
+    own = relative.parts[0].removesuffix(".py")
+    if own == "__init__":
+        return []  # the package's public names, loaded lazily
+    wrong = []
+    for line, name in _imports(ast.parse(text)):
+        parts = name.split(".")
+        if parts[0] != "mgc_hf" or len(parts) < 2 or parts[1] == own or parts[1] == "__version__":
+            continue
+        if LAYERS[parts[1]] >= LAYERS[own]:
+            wrong.append(f"{relative}:{line}: {own} (layer {LAYERS[own]}) imports {name} (layer {LAYERS[parts[1]]})")
+    return wrong
+
+
+def test_every_module_has_a_layer():
+    tops = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in _modules()} - {"__init__"}
+    assert tops == set(LAYERS)
+
+
+def test_no_layer_imports_a_higher_one():
+    modules = _modules()
+    assert len(modules) > 30
+    assert [breach for path in modules for breach in breaches(path, path.read_text())] == []
+
+
+def test_the_rule_finds_a_breach():
+    path = PACKAGE / "data" / "audio.py"
+    assert breaches(path, "def f():\n    from mgc_hf.run import run\n") == [
+        "data/audio.py:2: data (layer 2) imports mgc_hf.run (layer 7)"
+    ]
+    assert breaches(path, "from mgc_hf import features") != []
+    assert breaches(path, "from mgc_hf.data import folder\nfrom mgc_hf.errors import AudioError") == []
+
+
+def test_remote_code_imports_siblings_only():
+    files = sorted((PACKAGE / "models" / "mel_lstm").glob("*_mel_lstm.py"))
+    assert len(files) >= 3
+    allowed = {"torch", "transformers", "numpy", "math", "functools", "collections", "typing", "dataclasses"}
+    for path in files:
+        tree = ast.parse(path.read_text())
+        outside = {name.split(".")[0] for _, name in _imports(tree)} - allowed
+        assert not {name for name in outside if name == "mgc_hf"}, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert node.level == 1, f"{path}: only `from .sibling import` is copied to a model folder"
+                assert node.module, f"{path}: only `from .sibling import` is copied to a model folder"
+
+
+def test_heavy_packages_are_imported_where_they_are_used():
+    wrong = []
+    for path in _modules():
+        relative = path.relative_to(PACKAGE).as_posix()
+        tree = ast.parse(path.read_text())
+        for node in tree.body:  # top level of the module only; `if TYPE_CHECKING:` blocks do not run
+            for line, name in _imports(node) if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                top = name.split(".")[0]
+                if top in IMPORTED_WHERE_USED and (relative, top) not in EXCEPTIONS:
+                    wrong.append(f"{relative}:{line}: {name}")
+    assert wrong == []
