@@ -1,0 +1,78 @@
+"""Names of cached results: fingerprints of our own, equal in every process, and where the files lie.
+
+`datasets` fingerprints a `map` by pickling its function, which differs for a feature extractor that was saved and
+loaded again, and it never caches a data set made from a dictionary. So both the fingerprint and the file are named
+here: by the input's fingerprint, the settings, and the code that does the work.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers.feature_extraction_utils import FeatureExtractionMixin
+
+#: Keys of a feature extractor's dictionary that say nothing about the features (loading and saving add them).
+_VOLATILE = ("_commit_hash", "_name_or_path", "auto_map", "custom_pipelines", "name_or_path", "processor_class")
+
+
+def fingerprint(**parts: Any) -> str:
+    """Return a fingerprint of named parts (plain JSON values and arrays), 32 hexadecimal digits."""
+    text = json.dumps(parts, sort_keys=True, default=_plain, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
+    if hasattr(value, "tolist"):  # numpy scalars, object arrays and tensors
+        return value.tolist()
+    return str(value)
+
+
+def extractor_configuration(feature_extractor: "FeatureExtractionMixin") -> dict[str, Any]:
+    """Return the settings that decide the features: the same for a fresh and for a saved and loaded extractor."""
+    if hasattr(feature_extractor, "features_config"):  # ours say it themselves
+        return {"feature_extractor_type": type(feature_extractor).__name__, **feature_extractor.features_config()}
+    return {name: value for name, value in feature_extractor.to_dict().items() if name not in _VOLATILE}
+
+
+def code_version(*objects: Any) -> list[str]:
+    """Return what identifies the code of classes or functions: digests of the Python files in their modules' folders.
+
+    So changed code never reads a cache of the old one, and nobody has to remember to raise a version number (a
+    module's own `FEATURES_VERSION` counts as part of its file). Code of transformers also depends on its other
+    folders, for which its version stands. Code without a file (typed into a notebook) is never the same twice.
+    """
+    folders = set()
+    for item in objects:
+        file = getattr(sys.modules[item.__module__], "__file__", None)
+        if file is None:
+            return [uuid.uuid4().hex]
+        folders.add(Path(file).parent)
+    return [*sorted(map(_folder_digest, folders)), importlib.metadata.version("transformers")]
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def cache_file(dataset: "Dataset", new_fingerprint: str) -> str:
+    """Return the file of a result: beside the data set's own file, or in the datasets cache if it lives in memory."""
+    import datasets
+
+    files = dataset.cache_files
+    folder = Path(files[0]["filename"]).parent if files else Path(datasets.config.HF_DATASETS_CACHE) / "mgc_hf"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / f"cache-{new_fingerprint}.arrow")
