@@ -1,0 +1,71 @@
+"""Watches for losses and weights that are not finite, at no cost that a device would notice."""
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from mgc_hf.errors import NonFiniteLossError
+
+#: Steps between two looks at what lives on a device: a look makes the host wait. On a CPU every step is looked at.
+LOOK_EVERY = 16
+
+
+class FiniteWatch:
+    """Remembers the first step whose loss was NaN or infinite, and stops the run for it.
+
+    Args:
+        device (`torch.device`): Where the losses live.
+        learning_rate (`float`): For the message.
+    """
+
+    def __init__(self, device: torch.device, learning_rate: float):
+        self._bad_step = torch.tensor(-1, device=device)
+        self._learning_rate = learning_rate
+
+    def add(self, loss: torch.Tensor, step: int) -> None:
+        """Take in the loss of a step.
+
+        Raises:
+            NonFiniteLossError: It is not finite, or (away from the CPU) one of the last steps' was not.
+        """
+        if loss.device.type == "cpu":
+            if not math.isfinite(loss.item()):
+                self.refuse(f"the loss of step {step} is {loss.item()}")
+            return
+        is_first = (self._bad_step < 0) & ~torch.isfinite(loss)
+        self._bad_step = torch.where(is_first, step, self._bad_step)
+        if step % LOOK_EVERY == 0:
+            self._look(self._bad_step)
+
+    def check(self, model: torch.nn.Module, step: int, gather: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Look at every loss so far, in all processes, and at every weight; before anything is validated or saved.
+
+        Args:
+            model (`torch.nn.Module`): The model.
+            step (`int`): Optimiser steps done.
+            gather (`Callable`): Gathers a tensor of shape `(1,)` from all processes.
+
+        Raises:
+            NonFiniteLossError: The text names the step.
+        """
+        self._look(gather(self._bad_step.reshape(1)).max())
+        for name, weight in model.named_parameters():
+            if not torch.isfinite(weight).all():
+                self.refuse(f"after step {step} the weight {name} is not finite")
+
+    def _look(self, bad_step: torch.Tensor) -> None:
+        step = int(bad_step)
+        if step >= 0:
+            self.refuse(f"the loss of step {step} is not finite")
+
+    def refuse(self, what: str) -> None:
+        """Stop the run.
+
+        Raises:
+            NonFiniteLossError: Always.
+        """
+        raise NonFiniteLossError(
+            f"training stopped: {what} (the peak learning rate is {self._learning_rate:g}). Nothing after that was "
+            "kept; lower --learning_rate or --max_grad_norm, or use --bf16 instead of --fp16"
+        )

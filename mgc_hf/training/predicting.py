@@ -1,0 +1,113 @@
+"""A model's logits for every row of a data set, as `Predictions`; and the figures of a validation part.
+
+Free of transformers' Trainer, so that evaluating a finished model does not load it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from mgc_hf.errors import RecordError
+from mgc_hf.predictions import Predictions
+
+if TYPE_CHECKING:
+    from mgc_hf.data.segments import SegmentTable
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A part of the data to validate on: model inputs and what is known of each row.
+
+    Args:
+        data ([`~mgc_hf.features.SegmentDataset`]): Model inputs, one row a segment.
+        rows ([`~mgc_hf.data.segments.SegmentTable`]): The same segments in the same order.
+        genres (`Sequence[str]`): Class names in label order.
+    """
+
+    data: Any
+    rows: "SegmentTable"
+    genres: Sequence[str]
+
+    def predictions(self, logits: np.ndarray, labels: np.ndarray) -> Predictions:
+        """Join logits `(num_segments, num_labels)` and returned labels `(num_segments,)` with the rows.
+
+        Raises:
+            RecordError: The returned labels are not the label column, so the logits belong to other rows.
+        """
+        expected = np.asarray(self.rows.label)
+        if not np.array_equal(np.asarray(labels), expected):
+            raise RecordError(
+                f"the model was given {len(labels)} labels in another order or number than the {len(expected)} "
+                "segments have; its logits cannot be told apart"
+            )
+        return Predictions(
+            track_id=self.rows.track_id,
+            segment=self.rows.segment,
+            start_s=self.rows.start_s,
+            part=self.rows.part,
+            label=expected,
+            logits=logits,
+            genres=tuple(self.genres),
+        )
+
+
+def predict(
+    model: Any, data: Any, rows: "SegmentTable", genres: Sequence[str], *, batch_size: int = 64
+) -> Predictions:
+    """Run a model over every row of a data set.
+
+    Args:
+        model (`torch.nn.Module` or [`~mgc_hf.training.trainer.GenreTrainer`]): A classifier whose output has `logits`,
+            or the trainer that holds it; the trainer shares the work among its processes, and every one of them must
+            call and gets all the predictions.
+        data ([`~mgc_hf.features.SegmentDataset`]): Model inputs, one row a segment.
+        rows ([`~mgc_hf.data.segments.SegmentTable`]): The same segments in the same order.
+        genres (`Sequence[str]`): Class names in label order.
+        batch_size (`int`, *optional*, defaults to 64): Rows per batch, for a bare model.
+
+    Returns:
+        [`~mgc_hf.predictions.Predictions`]: One row a segment, in the order of `rows`.
+
+    Raises:
+        RecordError: A logit is not finite, or the labels that came back are not those of `rows`.
+    """
+    if isinstance(model, torch.nn.Module):
+        logits, labels = _run_model(model, data, batch_size)
+    else:
+        output = model.predict(data)
+        logits, labels = output.predictions, output.label_ids
+    return Validation(data, rows, genres).predictions(logits, labels)
+
+
+def _run_model(model: torch.nn.Module, data: Any, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    device = next(model.parameters()).device
+    logits, labels = [], []
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(data), batch_size):
+                batch = dict(data.__getitems__(list(range(start, min(start + batch_size, len(data))))))
+                labels.append(batch.pop("labels"))
+                inputs = {name: value.to(device) for name, value in batch.items()}
+                logits.append(model(**inputs).logits.float().cpu())
+    finally:
+        model.train(was_training)
+    return torch.cat(logits).numpy(), torch.cat(labels).numpy()
+
+
+def validation_metrics(predictions: Predictions) -> dict[str, float]:
+    """Return `loss` (mean cross-entropy of the segments, nats), `segment_accuracy` and `track_accuracy` (fractions)."""
+    logits = predictions.logits.astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sums = np.log(np.exp(shifted).sum(axis=1))
+    of_label = shifted[np.arange(len(logits)), predictions.label]
+    tracks = predictions.to_tracks()
+    return {
+        "loss": float((log_sums - of_label).mean()),
+        "segment_accuracy": float((logits.argmax(axis=1) == predictions.label).mean()),
+        "track_accuracy": float((tracks.predicted == tracks.label).mean()),
+    }

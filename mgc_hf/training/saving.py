@@ -1,0 +1,52 @@
+"""The finished model folder: what `from_pretrained` reads, written so that it is never there in part."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mgc_hf.files import set_normal_mode, sync_path
+from mgc_hf.training.checkpoints import is_write_failure, write_failure
+
+_CONFIG = "config.json"
+
+
+def save_model_folder(model: Any, feature_extractor: Any, folder: str | Path) -> None:
+    """Write a model and its feature extractor into a folder that may hold other things.
+
+    Everything is written under a temporary name and synced; then an earlier `config.json` goes, the files get their
+    names one by one, and the new `config.json` comes last. A folder without one is no model folder, so whatever loads
+    has weights, feature extractor and configuration of one and the same model.
+
+    Args:
+        model (`PreTrainedModel`): The model; a class registered with `register_for_auto_class` takes its code along.
+        feature_extractor (`FeatureExtractionMixin`): Its feature extractor.
+        folder (`str` or `Path`): Where to; created if need be.
+
+    Raises:
+        CheckpointError: The disk refused (full, over quota); an earlier model in the folder is intact.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(dir=folder, prefix=".tmp-model-"))
+    try:
+        model.save_pretrained(staged)
+        feature_extractor.save_pretrained(staged)
+        files = sorted((path for path in staged.iterdir() if path.is_file()), key=lambda path: path.name == _CONFIG)
+        for path in files:
+            set_normal_mode(path)
+            sync_path(path)
+        (folder / _CONFIG).unlink(missing_ok=True)
+        for path in files:
+            os.replace(path, folder / path.name)
+        sync_path(folder)
+    except Exception as error:  # libraries wrap the operating system's error in types of their own
+        if not is_write_failure(error):
+            raise
+        needed = sum(weight.numel() * weight.element_size() for weight in model.state_dict().values())
+        raise write_failure(
+            folder, "Nothing in it was replaced. Free some space, then run again with --resume", needed, error
+        ) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)

@@ -1,0 +1,329 @@
+"""`GenreTrainer`: transformers' Trainer with one loss for all models, whole checkpoints and honest validation."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PrinterCallback, ProgressCallback, Trainer
+from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
+from transformers.trainer_callback import ExportableState, TrainerState
+from transformers.trainer_utils import SaveStrategy
+
+from mgc_hf.features import collate
+from mgc_hf.training import checkpoints
+from mgc_hf.training.averaging import WeightAverage
+from mgc_hf.training.callbacks import EarlyStopping, Flow, Progress, Recorder
+from mgc_hf.training.checkpoints import Checkpoint
+from mgc_hf.training.finite import LOOK_EVERY, FiniteWatch
+from mgc_hf.training.predicting import Validation, validation_metrics
+from mgc_hf.training.sampling import EpochSampler
+from mgc_hf.training.signals import StoppedBySignal, StopSignals
+
+
+class GenreTrainer(Trainer):
+    """The Trainer behind [`~mgc_hf.training.loop.train`].
+
+    What differs from `transformers.Trainer`: the loss is computed here, not in the model; validation figures come
+    from the gathered logits, with the averaged weights where weights are averaged; checkpoints are whole or absent
+    (`checkpoints.py`) and hold history, averaged weights and early-stopping counter; a non-finite loss stops the run;
+    a signal stops it after a save; no model card and no pickled arguments are written.
+
+    Args:
+        model (`PreTrainedModel`): A classifier whose output has `logits`, `(batch_size, num_labels)`.
+        args ([`~mgc_hf.options.TrainOptions`]): As made by `trainer_arguments`.
+        feature_extractor (`FeatureExtractionMixin`): Saved into each checkpoint.
+        train_data ([`~mgc_hf.features.SegmentDataset`]): Training rows.
+        validation ([`~mgc_hf.training.predicting.Validation`], *optional*): Validation rows.
+        signature (`dict`, *optional*): Written into each checkpoint's manifest, for the check on resume.
+        save_total_limit (`int`, *optional*): Checkpoints to keep; the best and the newest are always kept.
+        early_stopping_patience (`int`, *optional*, defaults to 0): Evaluations without a better one; 0 for never.
+        weight_averaging (`float`, *optional*, defaults to 0.0): Decay of the moving average; 0 for none.
+    """
+
+    model: Any  # the base class allows for things that do not occur here
+    train_dataset: Any
+    state: Any
+    loss_is_scaled_for_ga = True  # compute_loss divides by the segments of the whole accumulated batch
+
+    def __init__(
+        self,
+        model: Any,
+        args: Any,
+        feature_extractor: Any,
+        train_data: Any,
+        validation: Validation | None = None,
+        *,
+        signature: dict[str, Any] | None = None,
+        save_total_limit: int | None = None,
+        early_stopping_patience: int = 0,
+        weight_averaging: float = 0.0,
+    ):
+        had_use_cache = hasattr(model.config, "use_cache")
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=cast(Any, collate),
+            train_dataset=train_data,
+            eval_dataset=None if validation is None else validation.data,
+            processing_class=feature_extractor,
+        )
+        if not had_use_cache and hasattr(model.config, "use_cache"):
+            del model.config.use_cache  # the Trainer sets it on every model; it would end up in config.json
+        self.output_dir = Path(args.output_dir)
+        self.validation = validation
+        self.signature = signature or {}
+        self.save_total_limit = save_total_limit
+        self.stop_signals: StopSignals | None = None
+        self.epoch_sampler: EpochSampler | None = None
+        self.average = WeightAverage(model, weight_averaging) if weight_averaging else None
+        self.recorder = Recorder(self)
+        self.flow = Flow(self)
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        for callback in (self.flow, self.recorder, Progress(self)):
+            self.add_callback(callback)
+        if early_stopping_patience and validation is not None:
+            self.add_callback(EarlyStopping(early_stopping_patience))
+        self.saved_step: int | None = None
+        self._best_in_memory: dict[str, torch.Tensor] | None = None
+        self.watch = FiniteWatch(args.device, args.learning_rate)
+
+    # Data and loss
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        shuffle = self.args.train_sampling_strategy != "sequential"
+        self.epoch_sampler = EpochSampler(len(self.train_dataset), int(self.args.data_seed or 0), shuffle)
+        return self.epoch_sampler
+
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, torch.Tensor]], device: torch.device) -> Any:
+        """Count the segments of an accumulated batch over all processes (labels may be soft, so not by `-100`)."""
+        count = sum(len(batch["labels"]) for batch in batch_samples)
+        if self.args.world_size == 1:
+            return count
+        return self.accelerator.reduce(torch.tensor(count, device=device), "sum")
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the cross-entropy in float32, divided by the segments of the accumulated batch.
+
+        Args:
+            model (`torch.nn.Module`): The model, wrapped or not.
+            inputs (`dict[str, torch.Tensor]`): Model inputs and `labels`: `int64` of shape `(batch_size,)`, or
+                `float32` of shape `(batch_size, num_labels)` (mixup).
+            return_outputs (`bool`, *optional*, defaults to `False`): Return the model's output too.
+            num_items_in_batch (`int` or `torch.Tensor`, *optional*): Segments of the accumulated batch over all
+                processes; those of this batch by default.
+        """
+        inputs = dict(inputs)
+        labels = inputs.pop("labels")
+        outputs = model(**inputs)
+        logits = outputs.logits.float()
+        total = cross_entropy(logits, labels, reduction="sum", label_smoothing=self.args.label_smoothing_factor)
+        with torch.no_grad():
+            hard = labels if labels.ndim == 1 else labels.argmax(-1)
+            self.recorder.add(total.detach(), (logits.argmax(-1) == hard).sum(), len(labels))
+            self.watch.add(total.detach(), self.state.global_step + 1)
+        count = len(labels) if num_items_in_batch is None else num_items_in_batch
+        loss = total * (self.args.world_size / count)  # DDP averages the gradients of its processes
+        return (loss, outputs) if return_outputs else loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Count none: walking the model's weights in every step costs time, and nobody reads the figure."""
+        return 0
+
+    def check_finite(self) -> None:
+        """Stop if a loss was not finite or a weight is not.
+
+        Raises:
+            NonFiniteLossError: The text names the step.
+        """
+        self.watch.check(self.model, self.state.global_step, self.accelerator.gather)
+
+    # Validation
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
+        """Return the validation figures, computed from the gathered logits of the averaged weights, if averaged."""
+        if self.validation is None:
+            raise ValueError("this trainer has no validation part")
+        self.check_finite()
+        with nullcontext() if self.average is None else self.average.applied():
+            output: Any = self.predict(self.validation.data, metric_key_prefix=metric_key_prefix)
+        if not np.isfinite(output.predictions).all():
+            self.watch.refuse(f"after step {self.state.global_step} the model's scores on validation are not finite")
+        predictions = self.validation.predictions(output.predictions, output.label_ids)
+        figures = {f"{metric_key_prefix}_{name}": value for name, value in validation_metrics(predictions).items()}
+        metrics = {**output.metrics, **figures}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def prediction_step(
+        self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+        """Return no loss (it is computed from the gathered logits), the logits in float32, and the labels."""
+        inputs = dict(self._prepare_inputs(inputs))
+        labels = inputs.pop("labels")
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = model(**inputs).logits
+        return None, logits.detach().float(), labels
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with the epoch's training accuracy beside its loss."""
+        records = self.recorder.records
+        if "loss" in logs and records and records[-1].step == self.state.global_step:
+            logs["accuracy"] = records[-1].train_accuracy or 0.0  # `None` where no step was trained
+        super().log(logs, start_time)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Keep every new best: as a checkpoint, or in memory where none are wanted."""
+        is_best = super()._determine_best_metric(metrics, trial)
+        if is_best:
+            self.state.best_global_step = self.state.global_step
+            if self.args.save_strategy == SaveStrategy.NO:
+                with nullcontext() if self.average is None else self.average.applied():
+                    weights = self.model.state_dict()
+                    self._best_in_memory = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
+            else:
+                self.control.should_save = True
+        return is_best
+
+    # Checkpoints
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        if step == self.saved_step:
+            return
+        self.check_finite()
+        self.recorder.fold()
+        output_dir = self.output_dir
+        staged = checkpoints.stage(output_dir, step)
+        self.accelerator.wait_for_everyone()
+        try:
+            self._write_checkpoint(staged)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoint = checkpoints.commit(
+                    staged, output_dir, step, best_step=self.state.best_global_step, signature=self.signature
+                )
+                checkpoints.rotate(output_dir, checkpoint, self.save_total_limit)
+        except Exception as error:  # libraries wrap the operating system's error in types of their own
+            checkpoints.clean(output_dir)
+            if not checkpoints.is_write_failure(error):
+                raise
+            raise checkpoints.write_failure(
+                checkpoints.checkpoint_path(output_dir, step),
+                "Earlier checkpoints are intact: free some space, then go on with --resume",
+                self._checkpoint_size(),
+                error,
+            ) from error
+        self.accelerator.wait_for_everyone()
+        self.saved_step = step
+
+    def _write_checkpoint(self, folder: Path) -> None:
+        """Write every part of a checkpoint; each process has its own random state to add."""
+        self.save_model(str(folder), _internal_call=True)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        if not self.args.should_save:
+            return
+        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that nobody reads
+        if self.average is not None:
+            self.average.save(folder)
+        self.state.stateful_callbacks = {type(callback).__name__: callback.state() for callback in self._stateful()}
+        self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+
+    def _stateful(self) -> list[Any]:
+        return [callback for callback in self.callback_handler.callbacks if isinstance(callback, ExportableState)]
+
+    def _checkpoint_size(self) -> int:
+        weights = list(self.model.parameters())
+        trained = sum(weight.numel() * weight.element_size() for weight in weights if weight.requires_grad)
+        every = sum(weight.numel() * weight.element_size() for weight in weights)
+        return every + trained * (2 if self.average is None else 3)  # AdamW keeps two moments
+
+    def _load_callback_state(self) -> None:
+        """Give each callback its state back in place (the Trainer would make new ones, which know no trainer)."""
+        for callback in self._stateful():
+            stored = self.state.stateful_callbacks.get(type(callback).__name__)
+            if stored is not None:
+                callback.load(stored["attributes"])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and self.average is not None:
+            self.average.load(checkpoint)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take state, weights and averaged weights from a checkpoint, without training on."""
+        self._load_from_checkpoint(str(checkpoint.path))
+        self.state = TrainerState.load_from_json(str(checkpoint.path / TRAINER_STATE_NAME))
+        self._load_callback_state()
+        if self.average is not None:
+            self.average.load(checkpoint.path)
+
+    def load_selected(self) -> tuple[str, int]:
+        """Give the model the weights that the run is judged by.
+
+        Returns:
+            `tuple[str, int]`: `best` (of validation), `averaged` or `last`, and the step that they are from.
+        """
+        best_step = self.state.best_global_step
+        if best_step is not None:
+            if self._best_in_memory is not None:
+                self.model.load_state_dict(self._best_in_memory)
+            else:
+                folder = checkpoints.checkpoint_path(self.output_dir, best_step)
+                self._load_from_checkpoint(str(folder))
+                if self.average is not None:
+                    self.average.load(folder)
+                    self.average.copy_to_model()
+            return "best", best_step
+        if self.average is not None:
+            self.average.copy_to_model()
+            return "averaged", self.state.global_step
+        return "last", self.state.global_step
+
+    # Ends
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train; bars and trackers are closed however it ends."""
+        try:
+            return super().train(*args, **kwargs)
+        except BaseException:
+            self.callback_handler.on_train_end(self.args, self.state, self.control)
+            raise
+        finally:
+            self.is_in_train = False
+
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+        if self.flow.ends_epoch and not self.flow.epoch_is_over:
+            return  # the epoch's evaluation comes first, or a resumed run would miss it
+        signum = self._stop_signal()
+        if signum:
+            self._leave(signum)
+
+    def _stop_signal(self) -> int:
+        """The signal that asks to stop, 0 for none; several processes agree on it, and so on the step."""
+        signum = 0 if self.stop_signals is None else self.stop_signals.signum or 0
+        if self.args.world_size == 1:
+            return signum
+        if self.state.global_step % LOOK_EVERY and not self.flow.epoch_is_over:
+            return 0
+        return int(self.accelerator.gather(torch.tensor([signum], device=self.args.device)).max())
+
+    def _leave(self, signum: int) -> None:
+        step = self.state.global_step
+        if self.args.save_strategy == SaveStrategy.NO:
+            raise StoppedBySignal(signum, f"stopped after step {step}; --save_strategy no keeps no checkpoint")
+        self._save_checkpoint(self.model, None)
+        folder = checkpoints.checkpoint_path(self.output_dir, step)
+        raise StoppedBySignal(signum, f"stopped after step {step}; saved as {folder}: go on with --resume")
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write none: the run renders its own card from its record (the Trainer's would overwrite it)."""
