@@ -39,28 +39,29 @@ class BatchExtractor:
         frames_last (`bool`): Whether the frames are the last axis (Whisper) and not the first.
 
     Raises:
-        ValueError: The extractor's output has no such key, or another shape for each batch.
+        ValueError: The extractor pads on the left, or its output has no such key, or another shape for each batch.
     """
 
     def __init__(self, feature_extractor: "FeatureExtractionMixin", segment_samples: int):
         self.feature_extractor = cast(Any, feature_extractor)  # its attributes vary by class
+        if getattr(feature_extractor, "padding_side", "right") != "right":
+            raise ValueError('the feature extractor pads on the left; set padding_side="right"')
         self.name: str = self.feature_extractor.model_input_names[0]
         self.sampling_rate = int(self.feature_extractor.sampling_rate)
         self.segment_samples = segment_samples
-        self._padding: dict[str, Any] = {}
-        whole = self._call([np.zeros(segment_samples, dtype=np.float32)])
+        # an extractor that pads when asked is asked to pad to the longest waveform; one that pads by a rule of its own
+        # (AST, Whisper) is left to it
+        padding = inspect.signature(type(feature_extractor).__call__).parameters.get("padding")
+        self._padding = {"padding": True} if padding is not None and isinstance(padding.default, bool) else {}
+        whole = self._call([_silence(segment_samples)])
         if self.name not in whole:
             raise ValueError(
                 f"{type(feature_extractor).__name__} gives {', '.join(whole)}, not the model's input {self.name}"
             )
         self.shape: tuple[int, ...] = np.shape(whole[self.name])[1:]
-        self.frames_last = len(self.shape) == 2 and self.shape[0] == getattr(feature_extractor, "feature_size", None)
+        bands = getattr(feature_extractor, "feature_size", None)
+        self.frames_last = len(self.shape) == 2 and self.shape[0] == bands != self.shape[1]
         self.num_frames = self.shape[-1 if self.frames_last else 0]
-        # an extractor that does not pad to a length by default is told the length of a whole segment, in its own unit (frames or
-        # samples); one that pads by its own rule (AST, Whisper) is left to it
-        padding = inspect.signature(type(feature_extractor).__call__).parameters.get("padding")
-        if padding is not None and isinstance(padding.default, bool):
-            self._padding = {"padding": "max_length", "max_length": self.num_frames}
 
     def _call(self, waveforms: list[np.ndarray]) -> Any:
         return self.feature_extractor(
@@ -78,15 +79,17 @@ class BatchExtractor:
             waveform models: samples) of each row that are not padding, int64 `(batch_size,)`. Without an attention
             mask, which some models must not have, all count.
         """
-        output = self._call(waveforms)
-        features = np.ascontiguousarray(output[self.name], dtype=np.float32)
+        whole = max(map(len, waveforms)) == self.segment_samples
+        # where every row is short, a whole segment of silence goes along and makes them as long as any other row
+        output = self._call(waveforms if whole else [*waveforms, _silence(self.segment_samples)])
+        features = np.ascontiguousarray(output[self.name][: len(waveforms)], dtype=np.float32)
         if features.shape[1:] != self.shape:
             raise ValueError(
                 f"{type(self.feature_extractor).__name__} gave rows of shape {features.shape[1:]}, "
                 f"expected {self.shape} as for a whole segment of {self.segment_samples} samples"
             )
         if "attention_mask" in output:
-            return features, np.asarray(output["attention_mask"]).sum(axis=1, dtype=np.int64)
+            return features, np.asarray(output["attention_mask"])[: len(waveforms)].sum(axis=1, dtype=np.int64)
         return features, np.full(len(features), self.num_frames, dtype=np.int64)
 
     def count_frames(self, num_samples: np.ndarray) -> np.ndarray:
@@ -94,9 +97,12 @@ class BatchExtractor:
         lengths, inverse = np.unique(num_samples, return_inverse=True)
         frames = np.empty(len(lengths), dtype=np.int64)
         for first in range(0, len(lengths), _BATCH_SIZE):
-            silence = [np.zeros(length, dtype=np.float32) for length in lengths[first : first + _BATCH_SIZE]]
-            frames[first : first + _BATCH_SIZE] = self(silence)[1]
+            frames[first : first + _BATCH_SIZE] = self(list(map(_silence, lengths[first : first + _BATCH_SIZE])))[1]
         return frames[inverse]
+
+
+def _silence(num_samples: int) -> np.ndarray:
+    return np.zeros(num_samples, dtype=np.float32)
 
 
 class SegmentReader:
