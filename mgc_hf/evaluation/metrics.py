@@ -68,7 +68,7 @@ class _GenreMetric(evaluate.Metric):
     """
 
     level: str
-    description: str
+    measures: str
     returns: str
 
     def __init__(self, config_name: str | None = None, keep_in_memory: bool = True, **kwargs: Any):
@@ -88,7 +88,7 @@ class _GenreMetric(evaluate.Metric):
             features["track_ids"] = datasets.Value("string")
         inputs = _TRACK_INPUTS if self.level == "track" else _SEGMENT_INPUTS
         return evaluate.MetricInfo(
-            description=f"{self.description} at {self.level} level",
+            description=f"{self.measures} at {self.level} level",
             citation=_CITATION,
             inputs_description=inputs + self.returns,
             features=datasets.Features(features),
@@ -118,7 +118,7 @@ class _GenreMetric(evaluate.Metric):
 
 
 class _Accuracy(_GenreMetric):
-    description = "Accuracy of music genres"
+    measures = "Accuracy of music genres"
     returns = _ACCURACY_RETURNS
 
     def _compute(
@@ -129,7 +129,7 @@ class _Accuracy(_GenreMetric):
 
 
 class _Report(_GenreMetric):
-    description = "Precision, recall and F1 of each music genre, with macro and weighted averages,"
+    measures = "Precision, recall and F1 of each music genre, with macro and weighted averages,"
     returns = _REPORT_RETURNS
 
     def _compute(

@@ -1,0 +1,136 @@
+"""Intervals: against closed formulas, by simulated coverage, and broken on purpose to see the coverage test fail."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
+
+from mgc_hf.errors import OptionError, RecordError
+from mgc_hf.evaluation import intervals
+from mgc_hf.evaluation.intervals import bootstrap_by_track
+
+NORMAL = 1.959964  # two-sided 95 %
+
+
+def clustered(rng, num_tracks, sizes=(6,), a=1.0, b=1.0):
+    """Segments that are right or wrong together: a track's accuracy is Beta(a, b); the truth is a / (a + b)."""
+    size = rng.choice(sizes, size=num_tracks)
+    right = rng.random(size.sum()) < np.repeat(rng.beta(a, b, size=num_tracks), size)
+    track_id = np.repeat([f"t{number:04d}" for number in range(num_tracks)], size)
+    label = np.zeros(size.sum(), dtype=np.int64)
+    return track_id, label, np.where(right, 0, 1)
+
+
+def half_width(low_high):
+    return (low_high[1] - low_high[0]) / 2
+
+
+@pytest.mark.parametrize("wrong", [60, 200, 300])
+def test_track_accuracy_agrees_with_the_binomial_standard_error(wrong):
+    n = 400
+    predicted = (np.arange(n) < wrong).astype(np.int64)
+    interval = bootstrap_by_track(
+        np.arange(n).astype(str), np.zeros(n, np.int64), predicted, 2, seed=0, num_resamples=20_000
+    )["accuracy"]
+    p = 1 - wrong / n
+    standard_error = (p * (1 - p) / n) ** 0.5
+    assert half_width(interval) == pytest.approx(NORMAL * standard_error, rel=0.05)
+    assert sum(interval) / 2 == pytest.approx(p, abs=0.1 * standard_error)
+
+
+def test_segment_accuracy_agrees_with_the_clustered_standard_error():
+    """Sandwich formula for a mean over clusters of unequal size: sqrt(sum_t (hits_t - p size_t)^2) / n."""
+    track_id, label, predicted = clustered(np.random.default_rng(1), 300, sizes=(2, 6, 11))
+    interval = bootstrap_by_track(track_id, label, predicted, 2, seed=0, num_resamples=20_000)["accuracy"]
+    _, row = np.unique(track_id, return_inverse=True)
+    size, hits = np.bincount(row), np.bincount(row, weights=predicted == label)
+    p = hits.sum() / size.sum()
+    sandwich = np.sqrt(((hits - p * size) ** 2).sum()) / size.sum()
+    assert half_width(interval) == pytest.approx(NORMAL * sandwich, rel=0.05)
+    naive = (p * (1 - p) / size.sum()) ** 0.5
+    assert half_width(interval) > 1.5 * NORMAL * naive  # what segments drawn one by one would give
+
+
+def coverage(by_segment, num_sets=400, num_tracks=80):
+    rng = np.random.default_rng(7)
+    covered = 0
+    for seed in range(num_sets):
+        track_id, label, predicted = clustered(rng, num_tracks, a=1.4, b=0.6)  # truth 0.7
+        if by_segment:
+            track_id = np.arange(len(track_id)).astype(str)
+        low, high = bootstrap_by_track(track_id, label, predicted, 2, seed=seed, num_resamples=1000)["accuracy"]
+        covered += low <= 0.7 <= high
+    return covered / num_sets
+
+
+def test_95_percent_intervals_cover_the_truth_in_95_percent_of_simulated_data_sets():
+    assert 0.92 <= coverage(by_segment=False) <= 0.98
+
+
+def test_the_coverage_test_would_catch_a_bootstrap_by_segment():
+    assert coverage(by_segment=True, num_sets=200) < 0.85
+
+
+def test_values_equal_those_of_rows_drawn_one_by_one():
+    """The matrix product against the plain way: repeat the rows of the drawn tracks and ask scikit-learn."""
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(1, 5, size=9)
+    track = np.repeat(np.arange(9), sizes)
+    label, predicted = np.repeat(rng.integers(0, 4, size=9), sizes), rng.integers(0, 4, size=sizes.sum())
+    got = bootstrap_by_track(np.array([f"t{t}" for t in track]), label, predicted, 4, seed=5, num_resamples=300)
+    accuracies, f1s = [], []
+    for counts in intervals._draw_counts(np.random.default_rng(5), 300, 9).astype(int):
+        rows = np.concatenate([np.flatnonzero(track == t) for t in range(9) for _ in range(counts[t])])
+        accuracies.append(accuracy_score(label[rows], predicted[rows]))
+        present = np.unique(label[rows])
+        f1s.append(f1_score(label[rows], predicted[rows], labels=present, average="macro", zero_division=0))
+    assert got["accuracy"] == pytest.approx(np.quantile(accuracies, [0.025, 0.975]))
+    assert got["macro_f1"] == pytest.approx(np.quantile(f1s, [0.025, 0.975]))
+
+
+def test_every_draw_has_as_many_tracks_as_there_are_and_none_is_favoured():
+    counts = intervals._draw_counts(np.random.default_rng(0), 5000, 12)
+    assert counts.shape == (5000, 12)
+    assert (counts.sum(axis=1) == 12).all()
+    assert np.abs(counts.mean(axis=0) - 1).max() < 5 * (1 / 5000) ** 0.5
+    assert counts.var(axis=0).mean() == pytest.approx(11 / 12, rel=0.03)  # multinomial
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_never_nan_and_within_0_and_1(data):
+    num_labels = data.draw(st.integers(1, 5))
+    tracks = data.draw(st.lists(st.tuples(st.integers(0, num_labels - 1), st.integers(1, 4)), min_size=1, max_size=6))
+    sizes = [size for _, size in tracks]
+    label = np.repeat([genre for genre, _ in tracks], sizes)
+    predicted = np.array(data.draw(st.lists(st.integers(0, num_labels - 1), min_size=len(label), max_size=len(label))))
+    track_id = np.repeat(np.arange(len(tracks)).astype(str), sizes)
+    for low, high in bootstrap_by_track(track_id, label, predicted, num_labels, num_resamples=200).values():
+        assert 0 <= low <= high <= 1
+        assert type(low) is type(high) is float
+
+
+def test_seeded_and_independent_of_row_order_and_of_blocks(monkeypatch):
+    track_id, label, predicted = clustered(np.random.default_rng(2), 50)
+    first = bootstrap_by_track(track_id, label, predicted, 2, seed=1)
+    assert first == bootstrap_by_track(track_id, label, predicted, 2, seed=1)
+    assert first != bootstrap_by_track(track_id, label, predicted, 2, seed=2)
+    order = np.random.default_rng(0).permutation(len(label))
+    assert first == bootstrap_by_track(track_id[order], label[order], predicted[order], 2, seed=1)
+    monkeypatch.setattr(intervals, "_BLOCK", 50 * 37)  # 37 resamples at a time
+    assert first == bootstrap_by_track(track_id, label, predicted, 2, seed=1)
+
+
+def test_all_right_gives_an_interval_without_width():
+    zeros = np.zeros(5, dtype=np.int64)
+    got = bootstrap_by_track(np.array(list("abcde")), zeros, zeros, 3)
+    assert got == {"accuracy": [1.0, 1.0], "macro_f1": [1.0, 1.0]}
+
+
+def test_refusals():
+    empty = np.zeros(0, dtype=np.int64)
+    with pytest.raises(RecordError, match="nothing to score"):
+        bootstrap_by_track(np.array([], dtype=object), empty, empty, 3)
+    with pytest.raises(OptionError, match="num_resamples is 99"):
+        bootstrap_by_track(np.array(["a"]), empty + 0, empty + 0, 3, num_resamples=99)
