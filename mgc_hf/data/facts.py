@@ -1,0 +1,40 @@
+"""Facts about GTZAN's tracks: names of files, and who plays (`facts/README.md` states the source)."""
+
+import csv
+import functools
+import re
+from importlib import resources
+
+from mgc_hf.labels import GTZAN_GENRES
+
+_TRACK_ID = re.compile(rf"(?P<track>(?P<genre>{'|'.join(GTZAN_GENRES)})\.\d{{5}})(?P<segment>\.\d+)?")
+
+
+@functools.cache
+def gtzan_artists() -> dict[str, str]:
+    """Return the artist of each GTZAN track whose artist is known, by track id (`blues.00000`)."""
+    table = resources.files("mgc_hf.data") / "facts" / "gtzan_artist_title.tsv"
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["track_id"]: row["artist"] for row in rows if row["artist"]}
+
+
+def gtzan_track_id(stem: str) -> str | None:
+    """Return the id that a file named GTZAN's way carries, `None` for any other name.
+
+    Args:
+        stem (`str`): File name without its extension: `blues.00000`, or `blues.00000.3` for a piece cut from it.
+    """
+    return stem if _TRACK_ID.fullmatch(stem) else None
+
+
+def gtzan_genre(track_id: str) -> str | None:
+    """Return the genre that a GTZAN track id names, `None` where it is no such id."""
+    match = _TRACK_ID.fullmatch(track_id)
+    return match["genre"] if match else None
+
+
+def recording_of(track_id: str) -> str:
+    """Return the track that a piece was cut from (`blues.00000.3` -> `blues.00000`); any other id is its own track."""
+    match = _TRACK_ID.fullmatch(track_id)
+    return match["track"] if match else track_id

@@ -1,0 +1,186 @@
+"""A local folder of audio, sorted by genre, as GTZAN's copies and most other collections come.
+
+Read are Marsyas' layout (`genres/blues/blues.00000.au`), Kaggle's (`Data/genres_original/blues/blues.00000.wav` beside
+pictures and feature tables) and any other `<genre>/.../<file>` tree, from the genre folders' parent or from a folder
+above it; with `train/`, `valid/`, `test/` above the genres, or a CSV in the folder, they define a split. The first
+folder below the detected root is the genre. File names are taken as they are: nothing is expanded, links are followed
+by their own names, hidden files and the droppings of macOS and Windows are ignored.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mgc_hf.data.listing import Clip, Fault, Listing, is_audio_name, is_ignored, make_clip, part_name
+from mgc_hf.data.tables import Table, find_table, list_table
+from mgc_hf.errors import SourceError
+from mgc_hf.labels import gtzan_name
+
+logger = logging.getLogger(__name__)
+
+#: Folders that hold GTZAN's genre folders in its two well-known copies.
+GENRE_ROOTS = ("genres_original", "genres")
+
+
+@dataclass
+class _Folder:
+    """A folder with its audio files and sub-folders, both sorted; `count` is the audio files in and below it."""
+
+    path: Path
+    files: list[str] = field(default_factory=list)
+    folders: list["_Folder"] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def holders(self) -> list["_Folder"]:
+        """Sub-folders with audio in or below them."""
+        return [folder for folder in self.folders if folder.count]
+
+
+def list_folder(source: str | os.PathLike[str]) -> Listing:
+    """List the clips of a folder.
+
+    Args:
+        source (`str` or `PathLike`): The folder.
+
+    Returns:
+        [`Listing`]: Not yet finished; names of clips are relative to the folder that holds the genres, or to the
+        table's folder where a CSV lists the clips.
+
+    Raises:
+        SourceError: There are no genre folders, or a folder or table cannot be read or understood.
+    """
+    root = Path(source)
+    tree = _scan(root, ())
+    passed, top = _descend(tree)
+    name = Path(os.path.abspath(root)).name or str(root)
+    table = find_table([folder.path for folder in passed])
+    if table is not None:
+        return _list_by_table(name, tree, top, table)
+    loose = [folder.path / file for folder in passed for file in folder.files]
+    if not top.holders:
+        raise _no_genres(root, loose)
+    clips, faults = _list_tree(top)
+    faults += [
+        Fault(path.relative_to(root).as_posix(), "lies outside the genre folders", "left_out") for path in loose
+    ]
+    return Listing(name, clips, faults)
+
+
+def _scan(path: Path, ancestors: tuple[tuple[int, int], ...]) -> _Folder:
+    """Read a folder tree; a link back to a folder above is not followed."""
+    folder = _Folder(path)
+    try:
+        status = path.stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in ancestors:
+            return folder
+        with os.scandir(path) as entries:
+            found = sorted((entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"{path}: this folder cannot be read ({error.strerror})") from error
+    for entry in found:
+        if entry.is_dir():
+            folder.folders.append(_scan(path / entry.name, (*ancestors, identity)))
+        elif is_audio_name(entry.name):
+            folder.files.append(entry.name)
+    folder.count = len(folder.files) + sum(below.count for below in folder.folders)
+    return folder
+
+
+def _descend(folder: _Folder) -> tuple[list[_Folder], _Folder]:
+    """Find the folder that holds the genres; also returned are the folders passed on the way, it included."""
+    passed = [folder]
+    while True:
+        holders = folder.holders
+        deeper = [holder for holder in holders if holder.holders]
+        known = [holder for holder in deeper if holder.name.casefold() in GENRE_ROOTS]
+        if len(known) == 1:
+            beside = [holder.name for holder in holders if holder is not known[0]]
+            if beside:
+                logger.warning("%s: reading %s; left out beside it: %s", folder.path, known[0].name, ", ".join(beside))
+            folder = known[0]
+        elif len(holders) == 1 and deeper and not holders[0].files and gtzan_name(holders[0].name) is None:
+            folder = holders[0]
+        else:
+            return passed, folder
+        passed.append(folder)
+
+
+def _list_tree(top: _Folder) -> tuple[list[Clip], list[Fault]]:
+    parts = {holder.name: part_name(holder.name) for holder in top.holders}
+    named = [name for name, part in parts.items() if part]
+    if len({parts[name] for name in named}) < 2:
+        return _list_genres(top, top.path, None)
+    others = [name for name in parts if name not in named]
+    if others:
+        raise SourceError(
+            f"{top.path}: {', '.join(named)} look like the parts of a split, but {', '.join(others)} lie beside them; "
+            "give a folder that holds either parts or genres"
+        )
+    clips: list[Clip] = []
+    faults: list[Fault] = []
+    for holder in top.holders:
+        _, genres = _descend(holder)
+        if not genres.holders:
+            raise _no_genres(genres.path, [genres.path / file for file in genres.files])
+        found = _list_genres(genres, top.path, parts[holder.name])
+        clips += found[0]
+        faults += found[1]
+    return clips, faults
+
+
+def _list_genres(folder: _Folder, root: Path, part: str | None) -> tuple[list[Clip], list[Fault]]:
+    empty = [below.name for below in folder.folders if not below.count]
+    if empty:
+        logger.warning("%s: no audio in the folder %s; left out", folder.path, ", ".join(empty))
+    made = [
+        make_clip(path, path.relative_to(root).as_posix(), genre.name, part)
+        for genre in folder.holders
+        for path in _files_below(genre)
+    ]
+    return [item for item in made if isinstance(item, Clip)], [item for item in made if isinstance(item, Fault)]
+
+
+def _files_below(folder: _Folder) -> Iterator[Path]:
+    yield from (folder.path / file for file in folder.files)
+    for below in folder.folders:
+        yield from _files_below(below)
+
+
+def _list_by_table(name: str, tree: _Folder, top: _Folder, table: Table) -> Listing:
+    genre_of = {}
+    if not table.has("genre") and top.holders:
+        genre_of = {clip.path: clip.genre for clip in _list_tree(top)[0] if clip.path}
+    listing = list_table(table, name, top.path, genre_of)
+    listed = {clip.path for clip in listing.clips}
+    unlisted = [
+        path.relative_to(tree.path).as_posix() for path in _files_below(tree) if os.path.abspath(path) not in listed
+    ]
+    if unlisted:
+        more = f" and {len(unlisted) - 20} more" if len(unlisted) > 20 else ""
+        logger.warning(
+            "%s: %d audio files are not listed in %s and are left out: %s%s",
+            name,
+            len(unlisted),
+            table.path.name,
+            ", ".join(unlisted[:20]),
+            more,
+        )
+    return listing
+
+
+def _no_genres(folder: Path, loose: list[Path]) -> SourceError:
+    wanted = (
+        "wanted are genre folders with audio in them (blues/blues.00000.wav, ...), or a CSV with the columns "
+        "path and genre"
+    )
+    if loose:
+        return SourceError(f"{folder}: {len(loose)} audio files lie in no genre folder; {wanted}")
+    return SourceError(f"{folder}: no audio below this folder; {wanted}")
