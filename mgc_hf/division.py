@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from mgc_hf.augment import Augmentation
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts, split_train_validation
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError
-from mgc_hf.features import TrackReader, decode_tracks
+from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare
 from mgc_hf.options import DataOptions, Options
 
 logger = logging.getLogger(__name__)
@@ -20,10 +21,40 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The rows of one part and the decoded tracks that they are cut from."""
+    """One part of the data.
 
+    Args:
+        name (`str`): `train`, `validation` or `test`.
+        tracks (`datasets.Dataset`): Decoded tracks, of this part and others.
+        table ([`SegmentTable`]): Segments of all these tracks; features are cached for all of them, so that another
+            split of the same data reads the same cache.
+        whole_tracks (`bool`): Whether every track lies in one part.
+    """
+
+    name: str
     tracks: Any
-    rows: SegmentTable
+    table: SegmentTable
+    whole_tracks: bool
+
+    @property
+    def rows(self) -> SegmentTable:
+        """The segments of this part."""
+        return self.table.of_part(self.name)
+
+    def inputs(
+        self, feature_extractor: Any, num_labels: int, augmentation: Augmentation | None = None, seed: int = 0
+    ) -> SegmentDataset:
+        """Return the model's inputs for the rows of this part."""
+        return prepare(
+            self.tracks,
+            self.table,
+            feature_extractor,
+            num_labels=num_labels,
+            part=self.name,
+            augmentation=augmentation,
+            seed=seed,
+            whole_tracks=self.whole_tracks,
+        )
 
 
 def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
@@ -94,17 +125,18 @@ def divide(
     names = [genres[label] for label in (rows.label if by_segment else labels)]
     split = _make_split(data, corpus, test_corpus is not None, ids, names, seed)
     rows = assign_parts(rows, split)
-    train_rows = rows.of_part("train")
+    train_rows = rows
     if not by_segment:
         dense = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
-        train_rows = assign_parts(dense, split).of_part("train")
-    parts = {"train": Part(tracks, train_rows), "validation": Part(tracks, rows.of_part("validation"))}
+        train_rows = assign_parts(dense, split)
+    whole = not by_segment
+    parts = [Part("train", tracks, train_rows, whole), Part("validation", tracks, rows, whole)]
     if test_corpus is None:
-        parts["test"] = Part(tracks, rows.of_part("test"))
+        parts.append(Part("test", tracks, rows, whole))
     else:
         test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, data.segment_seconds)
-        parts["test"] = Part(test_tracks, assign_parts(test_rows, "test"))
-    return split, {part: held for part, held in parts.items() if len(held.rows)}
+        parts.append(Part("test", test_tracks, assign_parts(test_rows, "test"), whole))
+    return split, {part.name: part for part in parts if len(part.rows)}
 
 
 def _make_split(

@@ -88,23 +88,14 @@ def run(options: Options, recipe: str) -> RunResult:
     split.save(folder / outputs.SPLIT)
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
-        return prepare(
-            parts[part].tracks,
-            parts[part].rows,
-            extractor,
-            num_labels=len(genres),
-            augmentation=augmentation,
-            seed=options.train.seed,
-        )
+        return parts[part].inputs(extractor, len(genres), augmentation, options.train.seed)
 
-    augmentation = Augmentation.from_values(vars(options.augment))
-    plain = inputs("train")
     if hasattr(model, "fit_statistics") and _base_model(options) is None:
-        model.fit_statistics(plain.batches(options.train.per_device_eval_batch_size))
+        model.fit_statistics(inputs("train").batches(options.train.per_device_eval_batch_size))
     outcome = train(
         model,
         extractor,
-        inputs("train", augmentation) if augmentation else plain,
+        inputs("train", Augmentation(**vars(options.augment))),
         inputs("validation") if "validation" in parts else None,
         parts["validation"].rows if "validation" in parts else None,
         genres,
