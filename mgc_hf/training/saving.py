@@ -3,6 +3,8 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,20 @@ from mgc_hf.files import set_normal_mode, sync_path
 from mgc_hf.training.checkpoints import is_write_failure, write_failure
 
 _CONFIG = "config.json"
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Keep transformers' own bars (one per saved file) off the screen."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 def save_model_folder(model: Any, feature_extractor: Any, folder: str | Path) -> None:
@@ -31,7 +47,8 @@ def save_model_folder(model: Any, feature_extractor: Any, folder: str | Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(dir=folder, prefix=".tmp-model-"))
     try:
-        model.save_pretrained(staged)
+        with no_progress_bars():
+            model.save_pretrained(staged)
         feature_extractor.save_pretrained(staged)
         files = sorted((path for path in staged.iterdir() if path.is_file()), key=lambda path: path.name == _CONFIG)
         for path in files:

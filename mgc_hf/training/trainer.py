@@ -20,6 +20,7 @@ from mgc_hf.training.checkpoints import Checkpoint
 from mgc_hf.training.finite import LOOK_EVERY, FiniteWatch
 from mgc_hf.training.predicting import Validation, validation_metrics
 from mgc_hf.training.sampling import EpochSampler
+from mgc_hf.training.saving import no_progress_bars
 from mgc_hf.training.signals import StoppedBySignal, StopSignals
 
 
@@ -225,7 +226,8 @@ class GenreTrainer(Trainer):
 
     def _write_checkpoint(self, folder: Path) -> None:
         """Write every part of a checkpoint; each process has its own random state to add."""
-        self.save_model(str(folder), _internal_call=True)
+        with no_progress_bars():
+            self.save_model(str(folder), _internal_call=True)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))

@@ -111,16 +111,16 @@ def make_rows(num_tracks: int, part: str, segments: int = 2, num_labels: int = l
 
 def make_options(output_dir: Path, **values) -> TrainOptions:
     """Options of a run of a few steps, everything stateful switched on."""
-    defaults = dict(
-        num_train_epochs=3,
-        per_device_train_batch_size=8,
-        per_device_eval_batch_size=8,
-        learning_rate=2e-2,
-        weight_averaging=0.9,
-        disable_tqdm=True,
-        use_cpu=True,
-        logging_strategy="no",
-    )
+    defaults = {
+        "num_train_epochs": 3,
+        "per_device_train_batch_size": 8,
+        "per_device_eval_batch_size": 8,
+        "learning_rate": 2e-2,
+        "weight_averaging": 0.9,
+        "disable_tqdm": True,
+        "use_cpu": True,
+        "logging_strategy": "no",
+    }
     return TrainOptions(output_dir=str(output_dir), **{**defaults, **values})
 
 
@@ -133,16 +133,28 @@ def make_extractor() -> SequenceFeatureExtractor:
     return SequenceFeatureExtractor(feature_size=NUM_MEL_BINS, sampling_rate=16000, padding_value=0.0)
 
 
-def run_loop(output_dir: Path, *, validation: bool = True, augment: bool = True, signature=None, genres=GENRES, **values):
-    """Train the tiny classifier through the real loop: 24 training rows, 12 validation rows."""
+def run_loop(
+    output_dir: Path,
+    *,
+    validation: bool = True,
+    augment: bool = True,
+    dropout: float = 0.2,
+    segments: int = 2,
+    signature=None,
+    genres=GENRES,
+    **values,
+):
+    """Train the tiny classifier through the real loop: 12 training tracks and 6 validation tracks of 2 segments."""
     from mgc_hf.training import train
 
-    train_rows, validation_rows = make_rows(12, "train"), make_rows(6, "validation")
+    labels = len(genres)
+    train_rows = make_rows(12, "train", num_labels=labels)
+    validation_rows = make_rows(6, "validation", segments, num_labels=labels)
     return train(
-        make_model(values.get("seed", 0), num_labels=len(genres)),
+        make_model(values.get("seed", 0), num_labels=labels, dropout=dropout),
         make_extractor(),
-        TinyData(train_rows, augment, num_labels=len(genres)),
-        TinyData(validation_rows, num_labels=len(genres)) if validation else None,
+        TinyData(train_rows, augment, num_labels=labels),
+        TinyData(validation_rows, num_labels=labels) if validation else None,
         validation_rows if validation else None,
         genres,
         make_options(output_dir, **values),
