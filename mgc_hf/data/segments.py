@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from mgc_hf.data.protocols import Split, seeded_order
+from mgc_hf.data.draws import seeded_order
+from mgc_hf.data.protocols import Split
 from mgc_hf.errors import AudioError, OptionError, SplitError
 from mgc_hf.predictions import PARTS
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgc_hf.data import protocols
+from mgc_hf.data.draws import seeded_order
 from mgc_hf.data.protocols import (
     PROTOCOLS,
     Protocol,
     Split,
     drawn_protocols,
     make_split,
-    seeded_order,
     split_from_parts,
     split_train_validation,
 )
@@ -274,6 +274,8 @@ def test_check_lists_both_sides():
     assert "2 ids (b, c) in the split but not in the data" in text
     assert "21 ids (d, e00," in text
     assert "and 11 more) in the data but not in the split" in text
+    with pytest.raises(SplitError, match=r"no ids in the split but not in the data; 1 id \(d\) in the data"):
+        split.check(["a", "b", "c", "d"])
 
 
 def test_ids_of_an_unknown_part():
