@@ -104,6 +104,9 @@ def _onset_strength(decibels: torch.Tensor) -> torch.Tensor:
 class MelLstmTexture(nn.Module):
     """Statistics of the frame features over short windows, normalised by those of the training set."""
 
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
     def __init__(self, config: MelLstmConfig):
         super().__init__()
         self.window = config.texture_frames
@@ -167,21 +170,24 @@ class MelLstmLayer(nn.Module):
         self.forward_lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
         self.backward_lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
 
-    def forward(self, hidden_states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden_states: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
         """
         Args:
             hidden_states (`torch.Tensor` of shape `(batch_size, num_steps, input_size)`): The input sequence.
-            lengths (`torch.Tensor` of shape `(batch_size,)`): Real steps of each row.
+            turned (`torch.Tensor` of shape `(batch_size, num_steps, 1)`): Steps in backward order, from `_turned`.
 
         Returns:
             `torch.Tensor` of shape `(batch_size, num_steps, 2 * hidden_size)`: states, forward then backward.
         """
-        step = torch.arange(hidden_states.shape[1], device=hidden_states.device)[None, :]
-        # within the real steps the order is turned round, the rest stays where it is: its own inverse
-        turned = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)[:, :, None]
         ahead, _ = self.forward_lstm(hidden_states)
         back, _ = self.backward_lstm(hidden_states.gather(1, turned.expand(-1, -1, hidden_states.shape[2])))
         return torch.cat([ahead, back.gather(1, turned.expand(-1, -1, back.shape[2]))], dim=-1)
+
+
+def _turned(step: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Steps `(num_steps,)` with the real ones of each row in reverse order and the rest where they are, so that it is
+    its own inverse: `(batch_size, num_steps, 1)`."""
+    return torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)[:, :, None]
 
 
 class MelLstmPreTrainedModel(PreTrainedModel):
@@ -191,7 +197,9 @@ class MelLstmPreTrainedModel(PreTrainedModel):
     config_class = MelLstmConfig
     base_model_prefix = "mel_lstm"
     main_input_name = "input_features"
-    input_modalities = ("audio",)
+    input_modalities = ["audio"]
+    # bfloat16 would round the training set's means by 0.2 dB
+    _keep_in_fp32_modules_strict = {"texture"}
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -208,6 +216,8 @@ class MelLstmModel(MelLstmPreTrainedModel):
     Args:
         config ([`MelLstmConfig`]): The configuration.
     """
+
+    texture: MelLstmTexture
 
     def __init__(self, config: MelLstmConfig):
         super().__init__(config)
@@ -250,9 +260,12 @@ class MelLstmModel(MelLstmPreTrainedModel):
             steps = torch.full_like(hidden_states[:, 0, 0], hidden_states.shape[1], dtype=torch.long)
         else:
             steps = self.texture.num_windows(lengths)
+        # from the shape before the LSTM: after it, ONNX export takes the number of steps for a constant
+        step = torch.arange(hidden_states.shape[1], device=hidden_states.device)
+        turned = _turned(step, steps)
         for index, layer in enumerate(self.layers):
-            hidden_states = layer(self.hidden_dropout(hidden_states) if index else hidden_states, steps)
-        pooled = _mean_and_max(hidden_states, steps)
+            hidden_states = layer(self.hidden_dropout(hidden_states) if index else hidden_states, turned)
+        pooled = _mean_and_max(hidden_states, (step < steps[:, None])[:, :, None])
         return_dict = self.config.return_dict if return_dict is None else return_dict
         if not return_dict:
             return hidden_states, pooled
@@ -329,12 +342,11 @@ class MelLstmModel(MelLstmPreTrainedModel):
             )
 
 
-def _mean_and_max(hidden_states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Mean and maximum over the real steps: `(batch_size, num_steps, n)` to `(batch_size, 2 * n)`."""
-    step = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-    padding = (step >= lengths[:, None])[:, :, None]
-    mean = hidden_states.masked_fill(padding, 0.0).sum(1) / lengths[:, None].to(hidden_states.dtype)
-    return torch.cat([mean, hidden_states.masked_fill(padding, float("-inf")).amax(1)], dim=-1)
+def _mean_and_max(hidden_states: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """Mean and maximum over the real steps, a mask of shape `(batch_size, num_steps, 1)`: `(batch_size, num_steps, n)`
+    to `(batch_size, 2 * n)`."""
+    mean = hidden_states.masked_fill(~real, 0.0).sum(1) / real.sum(1).to(hidden_states.dtype)
+    return torch.cat([mean, hidden_states.masked_fill(~real, float("-inf")).amax(1)], dim=-1)
 
 
 class MelLstmForAudioClassification(MelLstmPreTrainedModel):
