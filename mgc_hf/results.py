@@ -269,13 +269,17 @@ class RunResult:
         return [*names, *curves, "waveforms", "mel_spectrograms"]
 
     def summary(self) -> str:
-        """Return the scores in three lines of text: both levels with intervals, and what the protocol means."""
+        """Return the scores in lines of text: both levels with intervals, the protocol, and what leaks if it does."""
         lines = [
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
             for level, scores in (("track", self.track), ("segment", self.segment))
         ]
-        leak = "LEAKY: segments of one track are on both sides" if self.leaky else "leak-free"
-        return "\n".join([*lines, f"protocol {self.protocol} ({leak}), seed {self.seed}"])
+        lines.append(f"protocol {self.protocol} ({'leaky' if self.leaky else 'leak-free'}), seed {self.seed}")
+        if self.leaky:
+            lines.append(self.split.statement)
+        if self.data.is_demo:
+            lines.append("The data is the synthetic demo corpus: these figures say nothing about real music.")
+        return "\n".join(lines)
 
 
 def format_interval(interval: Interval) -> str:

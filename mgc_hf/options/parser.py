@@ -119,6 +119,7 @@ def parse_options(
         raise SystemExit(0)
     parser = build_parser(description)
     base = _read_layer(parser, dict(defaults or {}), None, "the recipe's defaults")
+    parser.set_defaults(**vars(base))  # for --help: what this recipe does, not what the package would
     namespace = argparse.Namespace(**vars(base))
     file, argv = _take_config(argv)
     if file is not None:

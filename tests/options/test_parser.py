@@ -116,7 +116,7 @@ def test_help_shows_ours_and_folds_the_trainers_away():
 
 def test_help_tells_the_defaults():
     text = build_parser().format_help()
-    assert "(default: 0.25)" in text.split("--test_fraction")[1][:200]
+    assert "(default: 0.25)" in " ".join(text.split("--test_fraction")[1].split())[:200]
 
 
 def test_help_all_prints_and_leaves(capsys):

@@ -1,0 +1,56 @@
+"""Score a recipe over several seeds on the real clips of `../shared/gtzan-subset`, by track and by segment.
+
+    python benchmarks/gtzan_subset.py --seeds 5
+
+Each run is the recipe's own command: a line per run with its interval, then mean and standard deviation over seeds
+(a seed changes split, initial weights and batches). Runs are kept in `--output_dir` and read from there on a second
+call.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mgc_hf.results import RunResult, format_interval
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(recipe: str, dataset: str, protocol: str, seed: int, folder: Path) -> RunResult:
+    """Run a recipe once, unless the folder holds its record, and return the record."""
+    if not (folder / "results.json").is_file():
+        command = [sys.executable, str(ROOT / "recipes" / recipe), "--dataset", dataset, "--protocol", protocol]
+        command += ["--seed", str(seed), "--output_dir", str(folder), "--pictures", "false", "--overwrite_output_dir"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return RunResult.load(folder / "results.json")
+
+
+def main() -> None:
+    """Run every protocol with every seed and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="lstm.py")
+    parser.add_argument("--dataset", default=str(ROOT / ".." / "shared" / "gtzan-subset"))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--protocols", nargs="+", default=["track", "segment"])
+    parser.add_argument("--output_dir", type=Path, default=ROOT / "outputs" / "gtzan_subset")
+    options = parser.parse_args()
+    for protocol in options.protocols:
+        results = []
+        for seed in range(options.seeds):
+            folder = options.output_dir / f"{Path(options.recipe).stem}-{protocol}-{seed}"
+            results.append(run(options.recipe, options.dataset, protocol, seed, folder))
+            track, segment = (format_interval(level.accuracy) for level in (results[-1].track, results[-1].segment))
+            print(f"{protocol} seed {seed}: tracks {track}, segments {segment}", flush=True)
+        for level in ("track", "segment"):
+            values = 100 * np.array([getattr(result, level).accuracy.value for result in results])
+            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
+            leak = "leaky" if results[0].leaky else "leak-free"
+            n = getattr(results[0], level).n
+            print(f"{protocol} ({leak}) {level}s: {values.mean():.1f} ± {spread:.1f} % over {len(values)} seeds, n = {n}")
+
+
+if __name__ == "__main__":
+    main()
