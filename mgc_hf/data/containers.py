@@ -58,20 +58,25 @@ class SplicedFile(io.RawIOBase):
         self.error: OSError | None = None
 
     def readable(self) -> bool:
+        """Return `True`."""
         return True
 
     def seekable(self) -> bool:
+        """Return `True`."""
         return True
 
     def tell(self) -> int:
+        """Return the position within the view, in bytes."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position within the view, in bytes."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        """Fill a buffer; returns 0 at the end, and after an error that `error` then holds."""
         view = memoryview(buffer).cast("B")
         try:
             count = self._read_head(view)

@@ -14,9 +14,8 @@ _TRACK_ID = re.compile(rf"(?P<track>(?P<genre>{'|'.join(GTZAN_GENRES)})\.\d{{5}}
 def gtzan_artists() -> dict[str, str]:
     """Return the artist of each GTZAN track whose artist is known, by track id (`blues.00000`)."""
     table = resources.files("mgc_hf.data") / "facts" / "gtzan_artist_title.tsv"
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {row["track_id"]: row["artist"] for row in rows if row["artist"]}
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {row["track_id"]: row["artist"] for row in rows if row["artist"]}
 
 
 def gtzan_track_id(stem: str) -> str | None:

@@ -73,6 +73,15 @@ def list_folder(source: str | os.PathLike[str]) -> Listing:
     return Listing(name, clips, faults)
 
 
+def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return every audio file in and below a folder, by extension, in a fixed order.
+
+    Raises:
+        SourceError: A folder cannot be read.
+    """
+    return list(_files_below(_scan(Path(folder), ())))
+
+
 def _scan(path: Path, ancestors: tuple[tuple[int, int], ...]) -> _Folder:
     """Read a folder tree; a link back to a folder above is not followed."""
     folder = _Folder(path)
@@ -166,10 +175,10 @@ def _list_by_table(name: str, tree: _Folder, top: _Folder, table: Table) -> List
     if unlisted:
         more = f" and {len(unlisted) - 20} more" if len(unlisted) > 20 else ""
         logger.warning(
-            "%s: %d audio files are not listed in %s and are left out: %s%s",
+            "%s: audio files that %s does not list are left out, %d in all: %s%s",
             name,
-            len(unlisted),
             table.path.name,
+            len(unlisted),
             ", ".join(unlisted[:20]),
             more,
         )
@@ -181,6 +190,9 @@ def _no_genres(folder: Path, loose: list[Path]) -> SourceError:
         "wanted are genre folders with audio in them (blues/blues.00000.wav, ...), or a CSV with the columns "
         "path and genre"
     )
+    archives = [path.name for path in sorted(folder.iterdir()) if path.name.casefold().endswith((".tar.gz", ".tgz"))]
+    if archives and not loose:
+        return SourceError(f"{folder}: no audio below this folder, but {archives[0]}: give that as the source")
     if loose:
         return SourceError(f"{folder}: {len(loose)} audio files lie in no genre folder; {wanted}")
     return SourceError(f"{folder}: no audio below this folder; {wanted}")

@@ -211,11 +211,8 @@ def _choose(repo_id: str, names: list[str], config: str | None) -> tuple[HubFile
     for name in names:
         in_config, split = _place(name)
         by_config.setdefault(in_config, []).append(HubFile(name, split))
-    if config is None and len(by_config) == 1:
-        chosen = next(iter(by_config))
-    else:
-        wanted = _USUAL_CONFIGS if config is None else (config,)
-        chosen = next((name for name in wanted if name in by_config), None)
+    wanted = (config,) if config is not None else _USUAL_CONFIGS if len(by_config) > 1 else tuple(by_config)
+    chosen = next((name for name in wanted if name in by_config), None)
     if chosen is None:
         asked = f"no configuration {config!r}" if config else "several configurations"
         raise SourceError(f"{repo_id}: {asked}; give config as one of: {', '.join(sorted(by_config))}")

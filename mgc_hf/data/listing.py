@@ -14,11 +14,10 @@ from mgc_hf.labels import GTZAN_GENRES, canonical_names
 
 logger = logging.getLogger(__name__)
 
-#: Extensions (any case) of files that are taken for audio; what is in them, the decoder finds out.
-AUDIO_SUFFIXES = frozenset(
-    ".wav .wave .au .snd .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .caf .w64 .rf64 "
-    ".m4a .m4b .mp4 .aac .wma .wv .ape".split()
-)
+_DECODED = {".wav", ".wave", ".au", ".snd", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc"}
+_FOREIGN = {".caf", ".w64", ".rf64", ".m4a", ".m4b", ".mp4", ".aac", ".wma", ".wv", ".ape"}
+#: Extensions (any case) of files that are taken for audio; what is in them, and whether it can be read, the decoder says.
+AUDIO_SUFFIXES = frozenset(_DECODED | _FOREIGN)
 _IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
 
 #: Names that folders and CSV files give to the three parts of a split.

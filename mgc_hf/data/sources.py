@@ -287,5 +287,5 @@ def _report(name: str, used: int, faults: Sequence[Fault]) -> list[SkippedFile]:
     """Say once what was left out and why."""
     if faults:
         lines = "".join(f"\n  {fault.file}: {fault.reason}" for fault in faults)
-        logger.warning("%s: %d clips are used, %d files are left out:%s", name, used, len(faults), lines)
+        logger.warning("%s: of %d files, %d left out:%s", name, used + len(faults), len(faults), lines)
     return [SkippedFile(fault.file, fault.reason) for fault in faults]
