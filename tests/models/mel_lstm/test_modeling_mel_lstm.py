@@ -292,7 +292,7 @@ def test_statistics_refuse_what_they_cannot_use():
 def test_reloaded_model_gives_the_same_scores(tmp_path):
     model, features = make_model(), spectrograms(3, 50)
     model.save_pretrained(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".safetensors", ".py"}
     loaded, report = MelLstmForAudioClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
@@ -364,15 +364,15 @@ def test_onnx_export_at_any_length(num_layers):
 def test_learns_what_only_the_order_of_time_tells():
     """Spectrograms that get louder against the same ones read backwards: every mean over the segment is the same."""
     set_seed(0)
-    level = torch.linspace(-10, 10, 60)[None, :, None]
-    rising = spectrograms(64, 60) + level
+    level = torch.linspace(-10, 10, 40)[None, :, None]
+    rising = spectrograms(32, 40) + level
     features = torch.cat([rising, rising.flip(1)])
-    labels = torch.arange(2).repeat_interleave(64)
+    labels = torch.arange(2).repeat_interleave(32)
     model = MelLstmForAudioClassification(make_config(num_labels=2, hidden_size=16))
-    train, test = torch.arange(128) % 2 == 0, torch.arange(128) % 2 == 1
+    train, test = torch.arange(64) % 2 == 0, torch.arange(64) % 2 == 1
     model.fit_statistics([{"input_features": features[train]}])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(40):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
+    for _ in range(15):
         optimizer.zero_grad()
         model(features[train], labels=labels[train]).loss.backward()
         optimizer.step()
