@@ -187,8 +187,8 @@ class Augmentation:
         """Read a segment of a track and augment it: offset, shift, time stretch, pitch shift, noise, gain.
 
         Where the track is longer than the segment, offset and shift move the window, so that all samples are the
-        track's own; where it is not, the shift rolls the segment around. A window that time stretch shortens beyond
-        the track's end is filled from its own beginning.
+        track's own (a shift beyond its end goes the other way); where it is not, the shift rolls the segment around.
+        Where a faster tempo needs more samples than there are, the segment is filled from its own beginning.
 
         Args:
             track (`np.ndarray` of `int16`, shape `(track_samples,)`): All that may be read.
@@ -206,6 +206,7 @@ class Augmentation:
         if room > 0:
             if self.random_offset:
                 start = int(draw.offset * (room + 1))
+            shift = shift if 0 <= start + shift <= room else -shift
             start = min(max(start + shift, 0), room)
         rate = 1 + _symmetric(draw.stretch) * self.time_stretch
         length = math.ceil(num_samples * rate) + _STRETCH_MARGIN if self.time_stretch else num_samples

@@ -141,8 +141,8 @@ class TestWaveform:
         assert max(places) - min(places) > 0.8 * RATE
         at_start = [found_at(augmented(shift, samples, start=0, row=row), samples) for row in range(40)]
         at_end = [found_at(augmented(shift, samples, start=3 * RATE, row=row), samples) for row in range(40)]
-        assert min(at_start) == 0
-        assert max(at_end) == 3 * RATE
+        assert all(0 < place <= RATE // 2 for place in at_start)
+        assert all(3 * RATE - RATE // 2 <= place < 3 * RATE for place in at_end)
 
     def test_shift_rolls_where_there_is_nothing_else(self):
         samples, scale = track(seconds=1.0)

@@ -10,12 +10,14 @@ import importlib.metadata
 import json
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset
     from transformers.feature_extraction_utils import FeatureExtractionMixin
 
@@ -68,11 +70,34 @@ def _folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def cache_file(dataset: "Dataset", new_fingerprint: str) -> str:
-    """Return the file of a result: beside the data set's own file, or in the datasets cache if it lives in memory."""
-    import datasets
+def cached_map(
+    dataset: "Dataset",
+    function: Callable[["pa.Table"], "pa.Table"],
+    new_fingerprint: str,
+    beside: "Dataset",
+    **options: Any,
+) -> "Dataset":
+    """Run `datasets.Dataset.map` over batches as Arrow tables, or read what an earlier run of it left.
 
-    files = dataset.cache_files
+    Several processes may call it at once: one computes, the others wait and read.
+
+    Args:
+        dataset (`datasets.Dataset`): What is mapped.
+        function (`Callable`): From a batch to the columns of the result.
+        new_fingerprint (`str`): Names the result.
+        beside (`datasets.Dataset`): The file is kept beside this data set's own, or in the datasets cache if it lives
+            in memory.
+        options: Passed on to `map`.
+    """
+    import datasets
+    from filelock import FileLock
+
+    files = beside.cache_files
     folder = Path(files[0]["filename"]).parent if files else Path(datasets.config.HF_DATASETS_CACHE) / "mgc_hf"
     folder.mkdir(parents=True, exist_ok=True)
-    return str(folder / f"cache-{new_fingerprint}.arrow")
+    file = folder / f"cache-{new_fingerprint}.arrow"
+    with FileLock(f"{file}.lock"):
+        mapped = dataset.with_format("arrow").map(
+            function, batched=True, new_fingerprint=new_fingerprint, cache_file_name=str(file), **options
+        )
+    return mapped.with_format(None)

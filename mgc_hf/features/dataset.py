@@ -221,15 +221,14 @@ class SegmentDataset(torch.utils.data.Dataset):
         partners = draws.partner[rows]
         weight = torch.from_numpy(draws.weight[rows])
         others = torch.from_numpy(self.source.read(partners, draws))
-        if not self._whole_rows:
-            # a frame that one of the two lacks keeps the row's own value
-            frames = np.minimum(self.source.num_frames[rows], self.source.num_frames[partners])
-            both = self._mask(frames).bool()
-            if features.dim() == 3:
-                both = both.unsqueeze(1 if self.source.frames_last else 2)
-            others = torch.where(both, others, features)
         targets = soft_labels(labels, self.labels[torch.from_numpy(partners)], weight, self.num_labels)
-        return mix(features, others, weight), targets
+        if self._whole_rows:
+            return mix(features, others, weight), targets
+        # a frame that one of the two lacks keeps the row's own value
+        both = self._mask(np.minimum(self.source.num_frames[rows], self.source.num_frames[partners])).bool()
+        if features.dim() == 3:
+            both = both.unsqueeze(1 if self.source.frames_last else 2)
+        return torch.where(both, mix(features.clone(), others, weight), features), targets
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         """Return one row, as `__getitems__` does without the batch dimension."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from mgc_hf.augment import COPY_AUGMENTATION, Augmentation, WaveformDraw, copy_draw
 from mgc_hf.data.segments import SegmentTable
-from mgc_hf.features.cache import cache_file, code_version, extractor_configuration, fingerprint
+from mgc_hf.features.cache import cached_map, code_version, extractor_configuration, fingerprint
 from mgc_hf.features.tracks import TrackReader
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ def extract_features(
 
     reader = SegmentReader(open_tracks(tracks, feature_extractor), rows, seed)
     extractor = BatchExtractor(feature_extractor, int(rows.num_samples.max()))
-    new_fingerprint = _features_fingerprint(tracks, rows, feature_extractor, seed)
     feature: Any = datasets.Value("float32")
     for length in reversed(extractor.shape):
         feature = datasets.List(feature, length=length)
@@ -194,19 +193,14 @@ def extract_features(
         features, num_frames = extractor([reader.read(row) for row in batch["row"].to_pylist()])
         return _to_table(extractor.name, features, num_frames)
 
-    index = datasets.Dataset.from_dict({"row": np.arange(len(rows))})
-    return (
-        index.with_format("arrow")
-        .map(
-            extract,
-            batched=True,
-            batch_size=_BATCH_SIZE,
-            features=datasets.Features({extractor.name: feature, "num_frames": datasets.Value("int32")}),
-            new_fingerprint=new_fingerprint,
-            cache_file_name=cache_file(tracks, new_fingerprint),
-            desc="Extracting features",
-        )
-        .with_format(None)
+    return cached_map(
+        datasets.Dataset.from_dict({"row": np.arange(len(rows))}),
+        extract,
+        _features_fingerprint(tracks, rows, feature_extractor, seed),
+        beside=tracks,
+        batch_size=_BATCH_SIZE,
+        features=datasets.Features({extractor.name: feature, "num_frames": datasets.Value("int32")}),
+        desc="Extracting features",
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mgc_hf.data import audio
-from mgc_hf.features.cache import cache_file, code_version, fingerprint
+from mgc_hf.features.cache import cached_map, code_version, fingerprint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,19 +56,15 @@ def decode_tracks(dataset: "Dataset", sampling_rate: int, *, num_proc: int | Non
         genre=str(dataset.features["genre"]),
         code=code_version(_decode_table, audio.decode),
     )
-    return (
-        dataset.with_format("arrow")
-        .map(
-            partial(_decode_table, sampling_rate=sampling_rate),
-            batched=True,
-            batch_size=1,  # one clip a record batch: memory holds one clip, however many there are
-            features=features,
-            new_fingerprint=new_fingerprint,
-            cache_file_name=cache_file(dataset, new_fingerprint),
-            num_proc=num_proc,
-            desc="Decoding clips",
-        )
-        .with_format(None)
+    return cached_map(
+        dataset,
+        partial(_decode_table, sampling_rate=sampling_rate),
+        new_fingerprint,
+        beside=dataset,
+        batch_size=1,  # one clip a record batch: memory holds one clip, however many there are
+        features=features,
+        num_proc=num_proc,
+        desc="Decoding clips",
     )
 
 
