@@ -74,7 +74,8 @@ def unpack(
                     write_json(temporary / _MANIFEST, manifest)
             manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except _DAMAGE as error:
-        raise SourceError(f"{path}: this archive is damaged ({error}); fetch it again") from error
+        reason = str(error).split("\n")[0].rstrip(":")
+        raise SourceError(f"{path}: this archive is damaged ({reason}); fetch it again") from error
     except OSError as error:
         raise SourceError(
             f"{path}: cannot be unpacked into {cache} ({error.strerror or error}); free some space there, or name "

@@ -132,7 +132,8 @@ def _read_labels(path: Path, schema: "pa.Schema", chosen: Mapping[str, str]) -> 
     audio = chosen["audio"]
     has_path = pa.types.is_struct(schema.field(audio).type) and schema.field(audio).type.get_field_index("path") >= 0
     names = [chosen[ours] for ours in COLUMNS if ours != "audio" and ours in chosen]
-    table = pq.read_table(path, columns=names + ([f"{audio}.path"] if has_path else []))
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=names + ([f"{audio}.path"] if has_path else []))
     classes = _features(schema).get(chosen["genre"], {}).get("names")
     for row in table.to_pylist():
         genre = row[chosen["genre"]]

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: The name of the embedded synthetic corpus.
 DEMO = "demo"
-_PATH_ENDINGS = (".csv", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zip", ".parquet")
+_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_PATH_ENDINGS = (*_TAR_ENDINGS, ".csv", ".gz", ".zip", ".parquet")
 _INSTEAD = "give a folder (<genre>/<file>), a genres.tar.gz, a CSV, a Hub data set (owner/name), or demo"
 
 
@@ -196,6 +197,8 @@ def _resolve_path(text: str) -> tuple[str, str]:
         return "archive", text
     if is_audio_name(text):
         raise SourceError(f"{text}: one audio file is no data set; give the folder that holds the genre folders")
+    if text.casefold().endswith(_TAR_ENDINGS):
+        raise SourceError(f"{text}: this is no tar archive, or a damaged one; fetch it again")
     raise SourceError(f"{text}: neither a folder, a tar archive nor a CSV (unpack other archives first)")
 
 

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mgc_hf.data.listing import Clip, Fault, Listing, is_ignored, make_clip, part_name
 from mgc_hf.errors import SourceError
@@ -144,8 +144,10 @@ def list_table(table: Table, name: str, genre_root: Path, genre_of: Mapping[str,
         )
     clips: dict[str, Clip] = {}
     faults: list[Fault] = []
-    for line, row in table.rows:
-        item = _row_to_clip(table, line, row, genre_root, genre_of)
+    placed = [_place_row(table, line, row, genre_root) for line, row in table.rows]
+    root = _names_root(table.path.parent, [path for _, _, path in placed if path])
+    for line, row, path in placed:
+        item = _row_to_clip(table, line, row, path, root, genre_of)
         if isinstance(item, Fault):
             faults.append(item)
         elif clips.setdefault(item.path or "", item) != item:
@@ -158,43 +160,49 @@ def list_table(table: Table, name: str, genre_root: Path, genre_of: Mapping[str,
     return Listing(name, list(clips.values()), faults)
 
 
-def _row_to_clip(
-    table: Table, line: int, row: dict[str, str], genre_root: Path, genre_of: Mapping[str, str]
-) -> Clip | Fault:
-    def value(column: str) -> str | None:
-        return row.get(table.columns.get(column, ""), "") or None
+def _place_row(
+    table: Table, line: int, row: dict[str, str], genre_root: Path
+) -> tuple[int, dict[str, str], str | None]:
+    """Rename a row's fields to our columns and find its file, as an absolute path."""
+    values = {ours: row[theirs] for ours, theirs in table.columns.items() if row.get(theirs)}
+    written = values.get("path")
+    return line, values, _find(written, table.path.parent, genre_root, values.get("genre")) if written else None
 
-    written = value("path")
-    if written is None:
+
+def _row_to_clip(
+    table: Table, line: int, values: dict[str, str], path: str | None, root: str, genre_of: Mapping[str, str]
+) -> Clip | Fault:
+    if path is None:
         return Fault(f"{table.path.name}, line {line}", "has no path", "left_out")
-    base, genre = table.path.parent, value("genre")
-    path = _find(written, base, genre_root, genre)
-    name = _name(path, base)
+    name = Path(os.path.relpath(path, root)).as_posix()
     if not os.path.lexists(path):
         return Fault(name, f"listed in {table.path.name}, but there is no such file")
-    genre = genre if table.has("genre") else genre_of.get(os.path.abspath(path))
+    genre = values.get("genre") if table.has("genre") else genre_of.get(path)
     if not genre:
         return Fault(name, f"has no genre in {table.path.name}", "left_out")
-    item = make_clip(path, name, genre, _part(table, line, value("part")))
+    item = make_clip(Path(path), name, genre, _part(table, line, values.get("part")))
     if isinstance(item, Fault):
         return item
-    return replace(item, track_id=value("track_id"), artist=value("artist"))
+    return replace(item, track_id=values.get("track_id"), artist=values.get("artist"))
 
 
-def _find(written: str, base: Path, genre_root: Path, genre: str | None) -> Path:
+def _find(written: str, base: Path, genre_root: Path, genre: str | None) -> str:
     """Return where a row's file is: as written, or with Windows' separators, below the table or the genre folders."""
     spellings = (written, written.replace("\\", "/"))
     folders = [base, genre_root] + ([base / genre, genre_root / genre] if genre else [])
     for spelling in spellings:
         for folder in folders:
             if (path := folder / spelling).is_file():
-                return path
-    return base / spellings[1]
+                return os.path.abspath(path)
+    return os.path.abspath(base / spellings[1])
 
 
-def _name(path: Path, base: Path) -> str:
-    relative = os.path.relpath(path, base)
-    return path.as_posix() if relative.startswith("..") else PurePosixPath(Path(relative)).as_posix()
+def _names_root(base: Path, paths: Sequence[str]) -> str:
+    """Return the folder that names are relative to: the table's, or what all files share where one lies outside."""
+    root = os.path.abspath(base)
+    if all(os.path.commonpath([root, path]) == root for path in paths):
+        return root
+    return os.path.commonpath([os.path.dirname(path) for path in paths])
 
 
 def _part(table: Table, line: int, written: str | None) -> str | None:

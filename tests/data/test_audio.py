@@ -281,8 +281,10 @@ def test_a_header_that_is_absurd() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "subtype"),
-    [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("RF64", "PCM_16"), ("AIFF", "PCM_16"), ("AU", "PCM_16"), ("FLAC", None)]
-    + [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None)],
+    [
+        *(("WAV", "PCM_16"), ("WAV", "PCM_24"), ("RF64", "PCM_16"), ("AIFF", "PCM_16"), ("AU", "PCM_16")),
+        *(("FLAC", None), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None)),
+    ],
 )
 def test_truncation_by_the_containers_evidence(kind: str, subtype: str | None) -> None:
     samples = tone(440, 3.0, 24000) + np.random.default_rng(0).normal(0, 0.05, 72000)
@@ -403,12 +405,11 @@ def test_damaged_bytes_give_audio_or_a_typed_error(
         content[int(place * place * (len(content) - 1))] = value  # headers more often than audio
     try:
         audio = decode(bytes(content[: int(keep * len(content)) + 1]), 16000)
-    except AudioError as error:
-        assert error.reason
-    else:
-        assert np.isfinite(audio.samples).all()
-        assert audio.samples.ndim == 1
-        assert len(audio.samples)
+    except AudioError:
+        return
+    assert np.isfinite(audio.samples).all()
+    assert audio.samples.ndim == 1
+    assert len(audio.samples)
 
 
 def test_without_libsndfile_the_cure_is_named(tmp_path: Path) -> None:

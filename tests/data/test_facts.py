@@ -1,0 +1,35 @@
+"""The shipped table of GTZAN's artists, and the names of its files."""
+
+import hashlib
+import re
+from importlib import resources
+
+from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_track_id, recording_of
+from mgc_hf.labels import GTZAN_GENRES
+
+FACTS = resources.files("mgc_hf.data") / "facts"
+
+
+def test_the_table_is_the_one_that_its_readme_describes() -> None:
+    stated = re.search(r"SHA-256: `(\w+)`", (FACTS / "README.md").read_text(encoding="utf-8"))
+    assert stated
+    assert hashlib.sha256((FACTS / "gtzan_artist_title.tsv").read_bytes()).hexdigest() == stated[1]
+
+
+def test_artists_by_track_id() -> None:
+    artists = gtzan_artists()
+    assert len(artists) == 919
+    assert artists["blues.00000"] == "John Lee Hooker"
+    assert "country.00002" not in artists
+    assert {gtzan_genre(track_id) for track_id in artists} == set(GTZAN_GENRES)
+
+
+def test_names_of_files() -> None:
+    assert gtzan_track_id("blues.00000") == "blues.00000"
+    assert gtzan_track_id("blues.00000.3") == "blues.00000.3"
+    for other in ("blues.0000", "polka.00000", "a.blues.00000", "blues.00000.x", "blues.00000.flac", ""):
+        assert gtzan_track_id(other) is None
+        assert gtzan_genre(other) is None
+    assert gtzan_genre("hiphop.00012.1") == "hiphop"
+    assert recording_of("hiphop.00012.1") == "hiphop.00012"
+    assert recording_of("rock/album/01") == "rock/album/01"
