@@ -44,7 +44,7 @@ def fine_tune(**options: Any) -> RunResult:
     Raises:
         MgcHfError: Anything that the user can mend: a wrong option, source, label, checkpoint.
     """
-    return run(parse_options(options, argv=[]), recipe="mgc_hf.fine_tune")
+    return run(parse_options(argv=[], values=options), recipe="mgc_hf.fine_tune")
 
 
 def run(options: Options, recipe: str) -> RunResult:

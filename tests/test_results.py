@@ -273,7 +273,8 @@ def test_summary_and_interval_in_words():
         "segment accuracy 75.0 % [50.0, 100.0]  (n = 40)",
         "protocol track (leak-free), seed 3",
     ]
-    assert "LEAKY" in result(leaky=True).summary()
+    leaky = result(leaky=True)
+    assert leaky.summary().splitlines()[2:] == ["protocol track (leaky), seed 3", leaky.split.statement]
 
 
 def test_pictures_that_belong_to_a_record():

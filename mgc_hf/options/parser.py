@@ -98,6 +98,7 @@ def parse_options(
     defaults: Mapping[str, Any] | None = None,
     argv: Sequence[str] | None = None,
     description: str | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> Options:
     """Read a recipe's options.
 
@@ -105,6 +106,7 @@ def parse_options(
         defaults (`Mapping[str, Any]`, *optional*): The recipe's `DEFAULTS`.
         argv (`Sequence[str]`, *optional*, defaults to `sys.argv[1:]`): The command line.
         description (`str`, *optional*): First lines of `--help`; a recipe gives its docstring.
+        values (`Mapping[str, Any]`, *optional*): Options of a Python caller, between file and command line.
 
     Returns:
         [`Options`]
@@ -124,6 +126,8 @@ def parse_options(
     file, argv = _take_config(argv)
     if file is not None:
         namespace = _read_layer(parser, _read_file(file), namespace, str(file))
+    if values is not None:
+        namespace = _read_layer(parser, dict(values), namespace, "options")
     namespace = _parse(parser, argv, namespace)
     return _to_options(namespace, base)
 

@@ -1,0 +1,67 @@
+"""Audio and a finished run that several tests look at, made once a session."""
+
+import os
+
+# Before any test imports them: no test may reach a network, and all caches are the session's own.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.tunes import GENRES, SAMPLING_RATE, tune
+
+SHARED = Path(__file__).parents[1] / ".." / "shared"
+
+
+@pytest.fixture(scope="session")
+def gtzan_subset() -> Path:
+    """The real clips, where they are at hand."""
+    folder = SHARED / "gtzan-subset"
+    if not folder.is_dir():
+        pytest.skip("the real clips (../shared/gtzan-subset) are not at hand")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def music_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `<genre>/<clip>.wav` of 3 genres with 6 clips of 5 to 7.5 seconds."""
+    folder = tmp_path_factory.mktemp("music")
+    for genre in GENRES:
+        (folder / genre).mkdir()
+        for index in range(6):
+            soundfile.write(folder / genre / f"clip{index}.wav", tune(genre, index, 5 + index / 2), SAMPLING_RATE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the session's own."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def run_values(music_folder: Path, cache_dir: Path) -> dict:
+    """Options of a small run on `music_folder`."""
+    return {
+        "dataset": str(music_folder),
+        "cache_dir": str(cache_dir),
+        "num_train_epochs": 4,
+        "per_device_train_batch_size": 16,
+        "model_config": '{"hidden_size": 16}',
+        "num_resamples": 200,
+        "disable_tqdm": True,
+    }
+
+
+@pytest.fixture(scope="session")
+def finished_run(run_values: dict, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a run that has been trained, judged and documented."""
+    from mgc_hf.run import fine_tune
+
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    fine_tune(**run_values, output_dir=str(folder))
+    yield folder

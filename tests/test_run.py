@@ -1,0 +1,240 @@
+import json
+import shutil
+import stat
+
+import numpy as np
+import pytest
+import soundfile
+
+from mgc_hf.data.protocols import Split
+from mgc_hf.errors import LabelError, OptionError, SplitError
+from mgc_hf.evaluation.score import score
+from mgc_hf.predictions import Predictions
+from mgc_hf.results import PICTURE_FILES, RunResult
+from mgc_hf.run import evaluate, fine_tune
+from tests.tunes import GENRES, SAMPLING_RATE, tune
+
+
+def test_the_folder_is_complete(finished_run):
+    names = {path.name for path in finished_run.iterdir() if not path.name.startswith("checkpoint-")}
+    code = {name for name in names if name.endswith("_mel_lstm.py")}
+    assert {"configuration_mel_lstm.py", "feature_extraction_mel_lstm.py", "modeling_mel_lstm.py"} <= code
+    assert names - code == {
+        "README.md",
+        "config.json",
+        "images",
+        "model.safetensors",
+        "predictions.parquet",
+        "preprocessor_config.json",
+        "results.json",
+        "split.json",
+    }
+    for file in PICTURE_FILES.values():
+        assert (finished_run / file).read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_have_the_mode_of_any_file(finished_run, tmp_path):
+    (tmp_path / "any").write_text("")
+    expected = stat.S_IMODE((tmp_path / "any").stat().st_mode)
+    files = [path for path in finished_run.rglob("*") if path.is_file() and "checkpoint-" not in str(path)]
+    assert len(files) > 10
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in files} == {p.name: expected for p in files}
+
+
+def test_no_pickle_and_no_local_path(finished_run):
+    for path in finished_run.iterdir():
+        assert path.suffix not in (".bin", ".pt", ".pth", ".pkl", ".pickle"), path
+    texts = ("README.md", "results.json", "config.json", "preprocessor_config.json", "split.json")
+    for name in texts:
+        assert str(finished_run.parent) not in (finished_run / name).read_text(encoding="utf-8")
+        assert "/tmp/" not in (finished_run / name).read_text(encoding="utf-8")
+
+
+def test_the_record_is_that_of_the_predictions(finished_run):
+    result = RunResult.load(finished_run / "results.json")
+    predictions = Predictions.load(finished_run / "predictions.parquet")
+    track, segment = score(predictions.of_part("test"), seed=result.seed, num_resamples=200)
+    assert (result.track, result.segment) == (track, segment)
+    assert result.protocol == "track"
+    assert result.leaky is False
+    assert result.training.selected == "best"
+    assert len(result.training.history) == 4
+    assert result.training.options["num_train_epochs"] == 4
+    assert "output_dir" not in result.training.options
+    split = Split.load(finished_run / "split.json")
+    assert result.split.hash == split.hash
+    for part in ("train", "validation", "test"):
+        assert sum(result.data.tracks[part].values()) == len(split.ids(part))
+        if part != "train":
+            assert set(predictions.of_part(part).track_id) == set(split.ids(part))
+
+
+def test_it_learns(finished_run):
+    """The three made-up genres differ in register and pulse; a model that learns tells most of them apart."""
+    assert RunResult.load(finished_run / "results.json").track.accuracy.value >= 2 / 3
+
+
+def test_same_options_same_weights(finished_run, run_values, tmp_path):
+    fine_tune(**run_values, output_dir=str(tmp_path / "again"))
+    for name in ("model.safetensors", "split.json", "predictions.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (finished_run / name).read_bytes()
+
+
+def test_an_output_folder_in_use_is_refused(finished_run, run_values):
+    before = (finished_run / "results.json").read_bytes()
+    with pytest.raises(OptionError, match="--resume.*--overwrite_output_dir"):
+        fine_tune(**run_values, output_dir=str(finished_run))
+    assert (finished_run / "results.json").read_bytes() == before
+
+
+def test_resuming_a_finished_run_changes_nothing(finished_run, run_values, caplog):
+    before = {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()}
+    result = fine_tune(**run_values, output_dir=str(finished_run), resume=True)
+    assert result == RunResult.load(finished_run / "results.json")
+    assert {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()} == before
+    assert "nothing left to train" in caplog.text
+
+
+def test_resuming_onto_other_labels_is_refused(finished_run, run_values, music_folder, tmp_path):
+    shutil.copytree(music_folder, tmp_path / "other")
+    (tmp_path / "other" / "metal").rename(tmp_path / "other" / "polka")
+    with pytest.raises(LabelError, match="metal.*polka"):
+        fine_tune(**{**run_values, "dataset": str(tmp_path / "other")}, output_dir=str(finished_run), resume=True)
+
+
+def test_overwriting_removes_the_run_alone(finished_run, run_values, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "images" / "stale.png").write_text("old")
+    values = {**run_values, "num_train_epochs": 1, "pictures": False}
+    fine_tune(**values, output_dir=str(folder), overwrite_output_dir=True)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "images").exists()
+    assert len(RunResult.load(folder / "results.json").training.history) == 1
+
+
+def test_a_failing_run_leaves_the_old_one(finished_run, run_values, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    values = {**run_values, "model_config": '{"hidden": 16}'}
+    with pytest.raises(OptionError, match=r"hidden.*hidden_size"):
+        fine_tune(**values, output_dir=str(folder), overwrite_output_dir=True)
+    assert RunResult.load(folder / "results.json") == RunResult.load(finished_run / "results.json")
+
+
+def test_protocol_segment_says_that_it_leaks(run_values, tmp_path):
+    values = {**run_values, "num_train_epochs": 1, "protocol": "segment", "augmented_copies": 1, "num_segments": 60}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert result.leaky is True
+    assert "leaky" in result.split.statement
+    assert "leaky" in (tmp_path / "run" / "README.md").read_text().lower()
+    assert sum(sum(counts.values()) for counts in result.data.segments.values()) == 60
+    train = result.data.tracks["train"]
+    assert sum(train.values()) + sum(result.data.tracks["test"].values()) > 18  # tracks are on both sides
+
+
+@pytest.fixture(scope="module")
+def other_folder(tmp_path_factory):
+    """Other clips of two of the three genres."""
+    folder = tmp_path_factory.mktemp("theirs")
+    for genre in GENRES[:2]:
+        (folder / genre).mkdir()
+        for index in range(2):
+            soundfile.write(folder / genre / f"other{index}.wav", tune(genre, 50 + index, 4.0), SAMPLING_RATE)
+    return folder
+
+
+def test_train_on_mine_test_on_theirs_without_validation(run_values, other_folder, tmp_path):
+    values = {**run_values, "num_train_epochs": 2, "test_dataset": str(other_folder), "validation_fraction": 0}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert sum(result.data.tracks["train"].values()) == 18
+    assert "validation" not in result.data.tracks
+    assert result.track.n == 4
+    assert result.track.per_genre["metal"].support == 0
+    assert result.training.selected == "averaged"
+    assert result.training.selected_epoch == 2
+    assert result.data.test_source == other_folder.name
+    assert result.leaky is False
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "no epoch was chosen" in card.lower() or "no validation" in card.lower()
+
+
+def test_test_recordings_that_were_trained_on_are_a_leak(run_values, other_folder, music_folder, tmp_path):
+    theirs = tmp_path / "theirs"
+    shutil.copytree(other_folder, theirs)
+    shutil.copy(music_folder / "blues" / "clip3.wav", theirs / "blues" / "renamed.wav")
+    values = {**run_values, "num_train_epochs": 1, "test_dataset": str(theirs), "validation_fraction": 0}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"), pictures=False)
+    assert result.leaky is True
+    assert "blues/renamed" in result.split.statement
+
+
+def test_unknown_labels_of_the_test_data_are_listed(run_values, other_folder, tmp_path):
+    theirs = tmp_path / "theirs"
+    shutil.copytree(other_folder, theirs)
+    (theirs / "blues").rename(theirs / "polka")
+    with pytest.raises(LabelError) as error:
+        fine_tune(**run_values, test_dataset=str(theirs), output_dir=str(tmp_path / "run"))
+    assert error.value.unknown == ["polka"]
+    assert error.value.missing == ["blues", "metal"]
+
+
+def test_a_split_file_repeats_the_split(finished_run, run_values, tmp_path):
+    values = {**run_values, "num_train_epochs": 1, "split": str(finished_run / "split.json"), "seed": 5}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"), pictures=False)
+    assert result.split.hash == Split.load(finished_run / "split.json").hash
+    assert result.seed == 5
+
+
+def test_split_seed_is_apart_from_seed(finished_run, run_values, tmp_path):
+    values = {**run_values, "num_train_epochs": 1, "split_seed": 0, "seed": 5, "pictures": False}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert result.split.hash == Split.load(finished_run / "split.json").hash
+
+
+def test_evaluate_gives_the_cards_figures_again(finished_run, music_folder, cache_dir, tmp_path):
+    result = RunResult.load(finished_run / "results.json")
+    again = evaluate(
+        finished_run,
+        str(music_folder),
+        split=finished_run / "split.json",
+        cache_dir=str(cache_dir),
+        num_resamples=200,
+        output_dir=tmp_path / "report",
+        batch_size=7,
+    )
+    assert again.track.accuracy == result.track.accuracy
+    assert again.segment.confusion_matrix == result.segment.confusion_matrix
+    assert np.isclose(again.segment.loss, result.segment.loss, atol=1e-5)
+    assert again.training is None
+    assert RunResult.load(tmp_path / "report" / "results.json") == again
+    assert (tmp_path / "report" / "README.md").is_file()
+
+
+def test_evaluate_on_the_training_data_is_called_leaky(finished_run, music_folder, cache_dir):
+    result = evaluate(finished_run, str(music_folder), cache_dir=str(cache_dir), num_resamples=200)
+    assert result.leaky is True
+    assert result.track.n == 18
+
+
+def test_evaluate_on_other_data(finished_run, other_folder, cache_dir):
+    result = evaluate(finished_run, str(other_folder), cache_dir=str(cache_dir), num_resamples=200)
+    assert (result.leaky, result.protocol, result.track.n) == (False, "external", 4)
+
+
+def test_a_split_of_other_data_is_refused(finished_run, other_folder, cache_dir):
+    with pytest.raises(SplitError):
+        evaluate(finished_run, str(other_folder), split=finished_run / "split.json", cache_dir=str(cache_dir))
+
+
+def test_results_json_has_the_promised_keys(finished_run):
+    value = json.loads((finished_run / "results.json").read_text())
+    assert value["protocol"] == "track"
+    assert value["leaky"] is False
+    assert value["seed"] == 0
+    for level in ("track", "segment"):
+        low, high = value[level]["accuracy"]["ci95"]
+        assert 0 <= low <= value[level]["accuracy"]["value"] <= high <= 1
+        assert set(value[level]["per_genre"]) == set(GENRES)
+        assert np.array(value[level]["confusion_matrix"]).sum() == value[level]["n"]
