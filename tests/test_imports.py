@@ -14,7 +14,7 @@ def _python(code: str) -> str:
 
 
 def test_import_alone_is_light():
-    heavy = "torch transformers datasets librosa matplotlib evaluate sklearn".split()
+    heavy = ["torch", "transformers", "datasets", "librosa", "matplotlib", "evaluate", "sklearn"]
     code = f"import sys, mgc_hf; print([name for name in {heavy!r} if name in sys.modules])"
     assert _python(code) == "[]"
 

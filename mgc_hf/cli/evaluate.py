@@ -41,8 +41,10 @@ def evaluate_command(
 
     Exit status: 0 when the report was made, 1 when it could not be, 2 for wrong usage.
     """
+    from mgc_hf.cli.console import set_up_progress
     from mgc_hf.run import evaluate
 
+    set_up_progress()
     result = evaluate(
         model,
         dataset,

@@ -29,8 +29,10 @@ def predict_command(
     Exit status: 0 if every file was read, 1 if any failed, 2 for wrong usage.
     """
     files = _files(paths)
+    from mgc_hf.cli.console import set_up_progress
     from mgc_hf.inference import GenreClassifier
 
+    set_up_progress()
     classifier = GenreClassifier.from_pretrained(model, batch_size=batch_size)
     rows = [_predict_one(classifier, file) for file in files]
     if as_json:

@@ -19,12 +19,14 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
         recipe (`str`): The recipe's file.
         description (`str`): The recipe's docstring, for `--help`.
     """
+    from mgc_hf.cli.console import set_up_progress
     from mgc_hf.options import parse_options
     from mgc_hf.run import run
 
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         options = parse_options(defaults, description=description)
+        set_up_progress()
         result = run(options, recipe)
     except MgcHfError as error:
         print(f"error: {error}", file=sys.stderr)

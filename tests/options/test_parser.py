@@ -106,7 +106,11 @@ def test_both_spellings():
 def test_help_shows_ours_and_folds_the_trainers_away():
     text = build_parser("A recipe.").format_help()
     ours = {f.name for f in dataclasses.fields(TrainOptions)} - {f.name for f in dataclasses.fields(TrainingArguments)}
-    for name in [*(f.name for f in dataclasses.fields(DataOptions)), *(f.name for f in dataclasses.fields(AugmentOptions)), *ours]:
+    for name in [
+        *(f.name for f in dataclasses.fields(DataOptions)),
+        *(f.name for f in dataclasses.fields(AugmentOptions)),
+        *ours,
+    ]:
         assert f"--{name}" in text
     assert "--adam_beta1" not in text
     assert "--adam_beta1" in build_parser(show_all=True).format_help()
