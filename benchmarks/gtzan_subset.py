@@ -49,7 +49,9 @@ def main() -> None:
             spread = values.std(ddof=1) if len(values) > 1 else float("nan")
             leak = "leaky" if results[0].leaky else "leak-free"
             n = getattr(results[0], level).n
-            print(f"{protocol} ({leak}) {level}s: {values.mean():.1f} ± {spread:.1f} % over {len(values)} seeds, n = {n}")
+            print(
+                f"{protocol} ({leak}) {level}s: {values.mean():.1f} ± {spread:.1f} % over {len(values)} seeds, n = {n}"
+            )
 
 
 if __name__ == "__main__":

@@ -276,7 +276,7 @@ def confusion_matrix(result: RunResult, level: str) -> "Figure":
     colours = LinearSegmentedColormap.from_list("share", SHARE_COLOURS)
     image = axes.imshow(percentages, cmap=colours, vmin=0, vmax=100)
     if len(genres) <= MOST_GENRES_WITH_FIGURES:
-        _write_cells(axes, counts, percentages, colours, font_size=min(13.0, 3 + 10 * side / len(genres)))
+        _write_cells(axes, counts, percentages, colours, font_size=min(13.0, 3.5 + 10.5 * side / len(genres)))
     names = _labels(genres, width=20)
     axes.set_xticks(range(len(genres)), names, rotation=90 if len(genres) > 12 else 45, ha="right", va="top")
     if len(genres) > 12:
@@ -306,8 +306,10 @@ def style(texts: Iterable[str] = ()) -> Iterator[None]:
     """Set matplotlib's own defaults and ours, whatever the user's are, with fonts that can write `texts`."""
     import matplotlib
 
-    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"}
-    with matplotlib.rc_context({**defaults, **STYLE, "font.family": _font_families("".join(texts))}):
+    settings: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
+    settings.pop("backend")
+    settings.update(STYLE, **{"font.family": _font_families("".join(texts))})
+    with matplotlib.rc_context(settings):
         yield
 
 

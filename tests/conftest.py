@@ -6,7 +6,6 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,10 +57,10 @@ def run_values(music_folder: Path, cache_dir: Path) -> dict:
 
 
 @pytest.fixture(scope="session")
-def finished_run(run_values: dict, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished_run(run_values: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that has been trained, judged and documented."""
     from mgc_hf.run import fine_tune
 
     folder = tmp_path_factory.mktemp("runs") / "small"
     fine_tune(**run_values, output_dir=str(folder))
-    yield folder
+    return folder

@@ -21,6 +21,7 @@ from mgc_hf.data.segments import assign_parts, cut_segments, paper_pool
 from mgc_hf.data.sources import load_gtzan
 from mgc_hf.errors import OptionError
 from mgc_hf.features import SegmentDataset, TrackReader, collate, decode_tracks, extract_features, extraction, prepare
+from mgc_hf.features import cache as features_cache
 from mgc_hf.features.dataset import CachedFeatures, LiveFeatures
 from mgc_hf.features.extraction import BatchExtractor, SegmentReader
 from mgc_hf.features.tracks import to_int16
@@ -235,20 +236,27 @@ class TestExtractFeatures:
             extract_features(*changed)
 
     def test_changed_code_computes_anew(self, tracks, rows, monkeypatch, tmp_path):
-        module = tmp_path / "own_extractor.py"
-        text = (
-            "from mgc_hf.models.mel_lstm import LogMelFeatureExtractor\n\n\n"
-            "class OwnFeatureExtractor(LogMelFeatureExtractor):\n    pass\n"
+        package = tmp_path / "own"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "own_extractor.py").write_text(
+            "from mgc_hf.models.mel_lstm import LogMelFeatureExtractor\n"
+            "from .helper import help_it\n\n\n"
+            "class OwnFeatureExtractor(LogMelFeatureExtractor):\n    helper = help_it\n"
         )
+        module = package / "helper.py"
+        text = "def help_it(self):\n    pass\n"
         module.write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        import own_extractor
+        from own import own_extractor
 
         own = own_extractor.OwnFeatureExtractor(**SETTINGS)
         extract_features(tracks, rows, own)
         monkeypatch.setattr(extraction, "_to_table", refuse)
         extract_features(tracks, rows, own)
-        module.write_text(text + "\n    # changed\n")
+        module.write_text(text + "# changed\n")
+        extract_features(tracks, rows, own)  # this process still runs the old code
+        features_cache._file_digest.cache_clear()
         with pytest.raises(AssertionError, match="computed again"):
             extract_features(tracks, rows, own)
 

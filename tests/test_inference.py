@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import soundfile
@@ -26,7 +28,7 @@ def test_a_stream_is_cut_as_evaluation_cuts(total, length, hop_part, cuts):
     hop = max(1, int(length * hop_part))
     samples = np.arange(total, dtype=np.float32)
     edges = sorted({0, total, *(cut for cut in cuts if cut < total)})
-    blocks = [samples[first:stop] for first, stop in zip(edges[:-1], edges[1:], strict=True)]
+    blocks = [samples[first:stop] for first, stop in itertools.pairwise(edges)]
     found = [window.tolist() for window in windows(blocks, length, hop)]
     assert found == [samples[start : start + length].tolist() for start in window_starts(total, length, hop)]
 

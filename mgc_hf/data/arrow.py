@@ -56,7 +56,8 @@ def build(
         demo (`dict`, *optional*): Arguments of `generate_demo` and its version, in place of clips.
 
     Returns:
-        `tuple[datasets.Dataset, list[Fault]]`: Rows with usable audio, in the order of `clips`, and the other files.
+        `tuple[datasets.Dataset, list[Fault]]`: Rows with usable audio, in the order of `clips` (of a Parquet file: its
+            own), and the other files.
 
     Raises:
         SourceError: The cache cannot be written.
@@ -159,8 +160,8 @@ def _clip_items(clips: Iterable[dict[str, Any]], audio_column: str | None) -> It
         yield from ((clip, None) for clip in made)
         return
     for path, group in groupby(made, key=lambda clip: clip.path or ""):
-        in_file = list(group)
-        yield from zip(in_file, read_audio(path, [clip.row or 0 for clip in in_file], audio_column), strict=True)
+        by_row = {clip.row or 0: clip for clip in group}
+        yield from ((by_row[row], content) for row, content in read_audio(path, by_row, audio_column))
 
 
 def _demo_items(demo: dict[str, Any]) -> Iterator[tuple[Clip, bytes]]:

@@ -88,7 +88,7 @@ class Listing:
 
 
 def finish(listing: Listing) -> Listing:
-    """Give every clip its canonical genre, a unique track id and, for GTZAN, its artist; sort by name.
+    """Give every clip its canonical genre, a unique track id and, for GTZAN, its artist; sort by name, or by row.
 
     Raises:
         SourceError: There is no clip.
@@ -96,7 +96,9 @@ def finish(listing: Listing) -> Listing:
     if not listing.clips:
         detail = "".join(f"; {fault.file}: {fault.reason}" for fault in listing.faults[:3])
         raise SourceError(f"{listing.name}: no audio found{detail}")
-    clips = sorted(listing.clips, key=lambda clip: clip.name)
+    clips = sorted(
+        listing.clips, key=lambda clip: (clip.path or "", clip.row) if clip.row is not None else (clip.name, 0)
+    )
     names = canonical_names(sorted({clip.genre for clip in clips}))
     _note_merged(names)
     clips = [replace(clip, genre=names[clip.genre]) for clip in clips]

@@ -110,8 +110,8 @@ def choose_columns(
     return chosen
 
 
-def read_audio(path: str, rows: Iterable[int], column: str) -> Iterator[bytes | None]:
-    """Yield the file content of some rows of a Parquet file, in ascending order, a few rows in memory at a time."""
+def read_audio(path: str, rows: Iterable[int], column: str) -> Iterator[tuple[int, bytes | None]]:
+    """Yield row and file content of some rows of a Parquet file, in the file's order, a few in memory at a time."""
     import pyarrow.parquet as pq
 
     wanted = set(rows)
@@ -121,7 +121,7 @@ def read_audio(path: str, rows: Iterable[int], column: str) -> Iterator[bytes | 
             for index, value in enumerate(batch.column(0)):
                 if first + index in wanted:
                     content = value.as_py()
-                    yield content.get("bytes") if isinstance(content, dict) else content
+                    yield first + index, content.get("bytes") if isinstance(content, dict) else content
             first += batch.num_rows
 
 

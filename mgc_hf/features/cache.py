@@ -11,6 +11,7 @@ import json
 import sys
 import uuid
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,27 +48,31 @@ def extractor_configuration(feature_extractor: "FeatureExtractionMixin") -> dict
 
 
 def code_version(*objects: Any) -> list[str]:
-    """Return what identifies the code of classes or functions: digests of the Python files in their modules' folders.
+    """Return what identifies the code of classes or functions: digests of their modules' files.
 
-    So changed code never reads a cache of the old one, and nobody has to remember to raise a version number (a
-    module's own `FEATURES_VERSION` counts as part of its file). Code of transformers also depends on its other
-    folders, for which its version stands. Code without a file (typed into a notebook) is never the same twice.
+    So changed code never reads a cache of the old one, and nobody has to remember to raise a version number. A module
+    brings along the modules of its own folder that it takes classes or functions from. Code of transformers also
+    depends on its other folders, for which its version stands. Code without a file (typed into a notebook) is never
+    the same in two processes.
     """
-    folders = set()
-    for item in objects:
-        file = getattr(sys.modules[item.__module__], "__file__", None)
-        if file is None:
-            return [uuid.uuid4().hex]
-        folders.add(Path(file).parent)
-    return [*sorted(map(_folder_digest, folders)), importlib.metadata.version("transformers")]
+    modules = {name for item in objects for name in _with_siblings(item.__module__)}
+    return [*map(_file_digest, sorted(modules)), importlib.metadata.version("transformers")]
 
 
-def _folder_digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.py")):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _with_siblings(name: str) -> set[str]:
+    folder, found, todo = name.rpartition(".")[0] + ".", set(), [name]
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        used = {getattr(value, "__module__", None) for value in list(vars(sys.modules[name]).values())}
+        todo += [other for other in used - found if other in sys.modules and str(other).startswith(folder)]
+    return found
+
+
+@cache  # the code that runs is the code as it was when the process began, whatever is edited meanwhile
+def _file_digest(module: str) -> str:
+    file = getattr(sys.modules[module], "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else uuid.uuid4().hex
 
 
 def cached_map(

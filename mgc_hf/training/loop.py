@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import TrainerState
 
@@ -64,6 +65,7 @@ def train(
     options: Any,
     *,
     signature: dict[str, Any] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainOutcome:
     """Train an audio classifier with transformers' Trainer.
 
@@ -85,6 +87,7 @@ def train(
         signature (`dict`, *optional*): What a resumed run must agree with beyond what this function knows (labels,
             seed, batch size, number of rows, model, decay of the averaging): plain JSON values, such as the hash of
             the split.
+        callbacks (`Sequence[TrainerCallback]`, *optional*): Further callbacks, called after the loop's own.
 
     Returns:
         [`TrainOutcome`]
@@ -112,6 +115,8 @@ def train(
         early_stopping_patience=options.early_stopping_patience,
         weight_averaging=options.weight_averaging,
     )
+    for callback in callbacks:
+        trainer.add_callback(callback)
     trainer.signature = {**(signature or {}), **_own_signature(trainer, genres, options.weight_averaging)}
     checkpoint = _starting_point(trainer, options)
     already_finished = checkpoint is not None and _is_finished(trainer, checkpoint)
@@ -180,6 +185,7 @@ def _run(trainer: GenreTrainer, checkpoint: Checkpoint | None) -> None:
         try:
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint.path))
             trainer.check_finite()
+            trainer.leave_if_asked()  # after the last step
         except StoppedBySignal as stopped:
             if trainer.is_world_process_zero():
                 logger.warning("%s", stopped.message)

@@ -306,20 +306,21 @@ class GenreTrainer(Trainer):
         super()._maybe_log_save_evaluate(*args, **kwargs)
         if self.flow.ends_epoch and not self.flow.epoch_is_over:
             return  # the epoch's evaluation comes first, or a resumed run would miss it
-        signum = self._stop_signal()
-        if signum:
-            self._leave(signum)
+        self.leave_if_asked()
 
-    def _stop_signal(self) -> int:
-        """The signal that asks to stop, 0 for none; several processes agree on it, and so on the step."""
+    def leave_if_asked(self) -> None:
+        """Save and stop if a signal asks for it; several processes look for one now and then, to stop together.
+
+        Raises:
+            StoppedBySignal: After the save.
+        """
         signum = 0 if self.stop_signals is None else self.stop_signals.signum or 0
-        if self.args.world_size == 1:
-            return signum
-        if self.state.global_step % LOOK_EVERY and not self.flow.epoch_is_over:
-            return 0
-        return int(self.accelerator.gather(torch.tensor([signum], device=self.args.device)).max())
-
-    def _leave(self, signum: int) -> None:
+        if self.args.world_size > 1:
+            if self.state.global_step % LOOK_EVERY and not self.flow.epoch_is_over:
+                return
+            signum = int(self.accelerator.gather(torch.tensor([signum], device=self.args.device)).max())
+        if not signum:
+            return
         step = self.state.global_step
         if self.args.save_strategy == SaveStrategy.NO:
             raise StoppedBySignal(signum, f"stopped after step {step}; --save_strategy no keeps no checkpoint")

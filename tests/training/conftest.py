@@ -23,6 +23,7 @@ class Ended:
     record: dict | None
     log: str
     others: list[tuple[int, dict | None]]
+    pid: int
 
 
 def free_port() -> int:
@@ -46,13 +47,14 @@ def forked(tmp_path_factory):
     )
     assert server.stdout.readline().strip() == "ready"
 
-    def run(output_dir, *, interfere=None, file_limit=None, processes=1, **options) -> Ended:
+    def run(output_dir, *, interfere=None, file_limit=None, processes=1, real=False, **options) -> Ended:
         name = scratch / uuid.uuid4().hex
         request = {
             "output_dir": str(output_dir),
             "interfere": interfere,
             "file_limit": file_limit,
             "processes": processes,
+            "real": real,
             "port": free_port() if processes > 1 else 0,
             "options": options,
             "result": str(name),
@@ -60,11 +62,11 @@ def forked(tmp_path_factory):
         }
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()
-        statuses = json.loads(server.stdout.readline())
+        statuses, pids = json.loads(server.stdout.readline())
         files = [Path(f"{name}.{rank}") for rank in range(processes)]
         records = [json.loads(file.read_text()) if file.exists() else None for file in files]
         others = list(zip(statuses[1:], records[1:], strict=True))
-        return Ended(statuses[0], records[0], Path(request["log"]).read_text(), others)
+        return Ended(statuses[0], records[0], Path(request["log"]).read_text(), others, pids[0])
 
     yield run
     server.stdin.close()

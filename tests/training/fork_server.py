@@ -19,14 +19,14 @@ import torch
 torch.set_num_threads(1)  # a process with running OpenMP threads must not fork
 
 import mgc_hf.training.loop  # noqa: E402, F401 - paid for once, here
-from tests.training.stand_ins import as_record, run_loop  # noqa: E402
+from tests.training.stand_ins import as_record, run_loop, run_real_loop  # noqa: E402
 
 
 def interfere(target: str, call: int, how: str) -> None:
     """Make the `call`-th call of `target` (`module:function`) end in a signal, or with the file cut short.
 
     `how`: `kill_before`, `kill_after`, `kill_half` (a file written or a folder deleted in part, then SIGKILL),
-    `SIGTERM`, `SIGINT`, `SIGTERM+SIGTERM` (sent after the call).
+    `SIGTERM`, `SIGINT`, `SIGTERM+SIGTERM` (sent after the call), `group:SIGINT` (to data loader workers too).
     """
     module_name, _, name = target.partition(":")
     owner = importlib.import_module(module_name)
@@ -51,8 +51,8 @@ def interfere(target: str, call: int, how: str) -> None:
             os.truncate(file, file.stat().st_size // 2)
         if how in ("kill_after", "kill_half"):
             os.kill(os.getpid(), signal.SIGKILL)
-        for signal_name in how.split("+"):
-            os.kill(os.getpid(), getattr(signal, signal_name))
+        for signal_name in how.removeprefix("group:").split("+"):
+            (os.killpg if how.startswith("group:") else os.kill)(os.getpid(), getattr(signal, signal_name))
         return result
 
     setattr(owner, name, wrapper)
@@ -60,6 +60,7 @@ def interfere(target: str, call: int, how: str) -> None:
 
 def serve(request: dict, rank: int) -> None:
     """Carry out one request in this (forked) process; the record of process 0 goes to the file `result`."""
+    os.setpgid(0, 0)  # a group of its own, which a test can signal and look for survivors in
     output = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -70,7 +71,8 @@ def serve(request: dict, rank: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"], resource.RLIM_INFINITY))
     if request["interfere"]:
         interfere(**request["interfere"])
-    outcome = run_loop(Path(request["output_dir"]), **request["options"])
+    run = run_real_loop if request["real"] else run_loop
+    outcome = run(Path(request["output_dir"]), **request["options"])
     record = {
         **as_record(outcome),
         "resumed": outcome.resumed,
@@ -109,7 +111,7 @@ def main() -> None:
         request = json.loads(line)
         children = [fork(request, rank) for rank in range(request["processes"])]
         statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        print(json.dumps(statuses), file=answers, flush=True)
+        print(json.dumps([statuses, children]), file=answers, flush=True)
 
 
 if __name__ == "__main__":

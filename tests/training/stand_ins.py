@@ -162,6 +162,59 @@ def run_loop(
     )
 
 
+def run_real_loop(output_dir: Path, *, corpus: str, augmentation: dict, **values):
+    """Train a small LSTM of the package through its own data path: a folder of clips, cached or augmented features."""
+    from mgc_hf.augment import Augmentation
+    from mgc_hf.data.segments import assign_parts, cut_segments
+    from mgc_hf.data.sources import load_gtzan
+    from mgc_hf.features import TrackReader, decode_tracks, prepare
+    from mgc_hf.models.build import build_model
+    from mgc_hf.training import train
+
+    clips = load_gtzan(corpus, cache_dir=f"{corpus}-cache")
+    genres = clips.features["genre"].names
+    set_seed(0)
+    model, extractor = build_model("mel_lstm", genres, segment_seconds=1.0, model_values={"hidden_size": 8})
+    tracks = decode_tracks(clips, extractor.sampling_rate)
+    lengths = [len(TrackReader(tracks).read(row)) for row in range(len(tracks))]
+    cut = {"segment_seconds": 1.0, "hop_seconds": 1.0}
+    rows = cut_segments(tracks["track_id"], tracks["genre"], lengths, extractor.sampling_rate, **cut)
+    rows = assign_parts(rows, "train")
+    validation_rows = assign_parts(rows.take(rows.segment == 0), "validation")
+    plain = prepare(tracks, rows, extractor, num_labels=len(genres))
+    model.fit_statistics(plain.batches(8))
+    return train(
+        model,
+        extractor,
+        prepare(
+            tracks,
+            rows,
+            extractor,
+            num_labels=len(genres),
+            augmentation=Augmentation.from_values(augmentation),
+            whole_tracks=True,
+        ),
+        prepare(tracks, validation_rows, extractor, num_labels=len(genres)),
+        validation_rows,
+        genres,
+        make_options(output_dir, **values),
+    )
+
+
+def write_clips(folder: Path, clips_per_genre: int = 4, seconds: float = 3.0) -> None:
+    """Write clips of tones in noise, one pitch range per genre."""
+    import soundfile
+
+    generator = np.random.default_rng(3)
+    time = np.arange(round(22050 * seconds)) / 22050
+    for index, genre in enumerate(GENRES):
+        (folder / genre).mkdir(parents=True)
+        for number in range(clips_per_genre):
+            tone = np.sin(2 * np.pi * 200 * (index + 1 + generator.random()) * time)
+            samples = 0.2 * tone + 0.05 * generator.normal(size=len(time))
+            soundfile.write(folder / genre / f"{genre}.{number:05d}.wav", samples, 22050)
+
+
 def as_record(outcome) -> dict:
     """What two runs must share to be the same run: weights, averaged weights and figures, bit for bit."""
     trainer = outcome.trainer

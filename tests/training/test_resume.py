@@ -1,11 +1,14 @@
 """A run that is killed and resumed is the run that was never killed: weights, averages and history, bit for bit."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.training.stand_ins import write_clips
 
 # 24 rows in batches of 8: three steps an epoch, three epochs, nine steps. Mixup, noise, dropout, averaging and early
 # stopping are on (`stand_ins.py`).
@@ -292,6 +295,42 @@ def test_an_old_run_is_replaced_only_on_request(forked, unbroken, tmp_path):
     again = forked(folder, overwrite_output_dir=True, **EPOCHS)
     assert {name: again.record[name] for name in SAME} == {name: unbroken(EPOCHS)[name] for name in SAME}
     assert max(steps_of(folder)) == 9
+
+
+KILL_AT_9 = {"target": STEP_END, "call": 9, "how": "kill_after"}
+AUGMENTATIONS = {
+    "features": {"mixup_alpha": 0.4, "spec_time_masks": 1, "spec_time_width": 5},
+    "waveforms": {"random_offset": True, "gain_db": 6.0, "noise_snr_db": 20.0, "mixup_alpha": 0.4},
+}
+
+
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
+def test_sigkill_with_the_package_own_model_and_data(forked, tmp_path_factory, kind):
+    scratch = tmp_path_factory.mktemp(kind)
+    write_clips(scratch / "clips")
+    # 36 segments in batches of 8: five steps an epoch, the last one shorter
+    options = {**STEPS, "corpus": str(scratch / "clips"), "augmentation": AUGMENTATIONS[kind], "num_train_epochs": 2}
+    whole = forked(scratch / "whole", real=True, **options)
+    assert whole.status == 0, whole.log
+    assert whole.record["steps"] == 10
+    killed = forked(scratch / "run", real=True, interfere=KILL_AT_9, **options)
+    assert killed.status == -signal.SIGKILL, killed.log
+    assert max(steps_of(scratch / "run")) == 8
+    resumed = forked(scratch / "run", real=True, resume=True, **options)
+    assert resumed.status == 0, resumed.log
+    assert {name: resumed.record[name] for name in SAME} == {name: whole.record[name] for name in SAME}
+
+
+def test_ctrl_c_with_workers(forked, unbroken, tmp_path):
+    """Ctrl-C reaches the workers that load the data too; the step is finished all the same, and nobody stays behind."""
+    folder = tmp_path / "run"
+    options = {**EPOCHS, "dataloader_num_workers": 2}
+    stopped = forked(folder, interfere={"target": STEP_END, "call": 4, "how": "group:SIGINT"}, **options)
+    assert stopped.status == 130, stopped.log
+    assert steps_of(folder) == [3, 4]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(stopped.pid, 0)
+    check_resume(forked, folder, options, unbroken(EPOCHS))
 
 
 def test_two_processes(forked, tmp_path):

@@ -18,6 +18,7 @@ windows that reach into it are left out, and the backward LSTM starts at the las
 sequences do not export to ONNX).
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -85,7 +86,7 @@ def _slopes(values: torch.Tensor) -> torch.Tensor:
 def _spectrum_shape(decibels: torch.Tensor) -> torch.Tensor:
     """Centroid and bandwidth (in bands, weighted by magnitude), flatness (mean of the dB less the dB of the mean power)
     and level (dB of the summed power) of each spectrum: `(batch_size, num_frames, 4)`."""
-    magnitude = 10.0 ** (decibels / 20.0)
+    magnitude = torch.exp(decibels * (math.log(10.0) / 20.0))
     weight = magnitude / magnitude.sum(-1, keepdim=True)
     band = torch.arange(decibels.shape[-1], dtype=decibels.dtype, device=decibels.device)
     centroid = (weight * band).sum(-1, keepdim=True)
