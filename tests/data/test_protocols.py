@@ -127,6 +127,12 @@ def test_golden_hash_holds_in_another_process_with_another_hash_seed():
     assert run.stdout.strip() == golden
 
 
+def test_rounding_up_leaves_one_for_training():
+    ids, genres = corpus(3)
+    split = make_split(ids, genres, test_fraction=0.5, validation_fraction=0.49)  # 1.5 and 1.47 of 3
+    assert counts(split, dict(zip(ids, genres, strict=True))) == dict.fromkeys(GTZAN_GENRES, (1, 1, 1))
+
+
 def test_test_part_of_a_seed_does_not_move_with_the_validation_fraction():
     ids, genres = corpus(20)
     parts = {f: make_split(ids, genres, seed=5, validation_fraction=f).ids("test") for f in (0.0, 0.1, 0.3)}
