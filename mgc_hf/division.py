@@ -60,7 +60,7 @@ class Part:
 def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
     """Read the data that the options name, and the other data for the test part where there is one."""
     data = options.data
-    shared = {
+    shared: dict[str, Any] = {
         "cache_dir": data.cache_dir,
         "on_bad_audio": data.on_bad_audio,
         "min_seconds": data.min_seconds,
@@ -96,8 +96,8 @@ def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: flo
     """Cut decoded tracks into segments of the extractor's length, one every `hop_seconds` seconds."""
     return cut_segments(
         tracks["track_id"],
-        labels,
-        TrackReader(tracks).num_samples,
+        labels.tolist(),
+        TrackReader(tracks).num_samples.tolist(),
         int(extractor.sampling_rate),
         segment_seconds=extractor.segment_seconds,
         hop_seconds=hop_seconds,
@@ -173,7 +173,7 @@ def shared_recordings(parts: Mapping[str, Part]) -> list[str]:
         reader, rows = TrackReader(parts[part].tracks), parts[part].rows
         track, first = np.unique(rows.track, return_index=True)
         return {
-            hashlib.sha256(reader.integers(int(row))[0]).digest(): str(rows.track_id[index])
+            hashlib.sha256(reader.integers(int(row))[0].data).digest(): str(rows.track_id[index])
             for row, index in zip(track, first, strict=True)
         }
 

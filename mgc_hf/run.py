@@ -285,12 +285,11 @@ def _training_signature(options: Options) -> dict[str, Any]:
 
 def _joined(several: Sequence[Predictions]) -> Predictions:
     columns = ("track_id", "segment", "start_s", "part", "label", "logits")
-    return Predictions(
-        *(np.concatenate([getattr(one, name) for one in several]) for name in columns), genres=several[0].genres
-    )
+    joined = {name: np.concatenate([getattr(one, name) for one in several]) for name in columns}
+    return Predictions(**joined, genres=several[0].genres)
 
 
-def _stamp() -> dict[str, str]:
+def _stamp() -> dict[str, Any]:
     from mgc_hf import __version__
 
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -54,7 +54,7 @@ def _build_mel_lstm(labels: dict[str, Any], model_values: dict[str, Any], featur
     with _as_option_errors("feature_config"):
         extractor = LogMelFeatureExtractor(**feature_values)
     with _as_option_errors("model_config"):
-        config = MelLstmConfig(**{"num_mel_bins": extractor.num_mel_bins, **model_values}, **labels)
+        config = MelLstmConfig(**{"num_mel_bins": extractor.feature_size, **model_values}, **labels)
     return MelLstmForAudioClassification(config), extractor
 
 

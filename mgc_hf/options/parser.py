@@ -55,7 +55,7 @@ class _Parser(HfArgumentParser):
 def build_parser(description: str | None = None, show_all: bool = False) -> HfArgumentParser:
     """Return the parser of every option; the Trainer's own are folded away unless `show_all`."""
     parser = _Parser(
-        OPTION_CLASSES,
+        typing.cast(Any, OPTION_CLASSES),  # a NewType of Any there
         description=description,
         allow_abbrev=False,
         formatter_class=_HelpFormatter,
@@ -218,7 +218,7 @@ def _suggestion(name: str, known: set[str]) -> str:
 
 
 def _to_options(namespace: argparse.Namespace, base: argparse.Namespace) -> Options:
-    groups = []
+    groups: list[Any] = []
     wrong = []
     for kind in OPTION_CLASSES:
         values = {f.name: getattr(namespace, f.name) for f in dataclasses.fields(kind) if f.init}
@@ -234,7 +234,8 @@ def _to_options(namespace: argparse.Namespace, base: argparse.Namespace) -> Opti
         f.name for f in dataclasses.fields(TrainingArguments)
     }
     resolved = {name: _plain(value) for name, value in vars(namespace).items() if name in shown}
-    return Options(*groups, changed=changed, resolved=resolved)
+    data, model, augment, evaluation, train = groups
+    return Options(data, model, augment, evaluation, train, changed, resolved)
 
 
 def _plain(value: Any) -> Any:
