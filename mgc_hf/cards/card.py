@@ -1,0 +1,330 @@
+"""The model card: a pure function of the record, through `template.md`.
+
+The template holds the words, this module the values. Whatever the template prints is escaped unless it is `Markdown`
+already, so that a genre called `<script>` or `a|b` can break neither the page nor its tables.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+from typing import Any
+
+from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
+from mgc_hf.labels import GTZAN_GENRES
+from mgc_hf.models.build import OWN_MODELS
+from mgc_hf.predictions import PARTS
+from mgc_hf.results import PICTURE_FILES, GenreScores, LevelScores, RunResult, TrainingRecord, format_interval
+
+#: What the snippets call the model folder and the audio file.
+FOLDER, CLIP = "path/to/this/folder", "clip.wav"
+DEMO_NAME = "mgc_hf demo corpus (synthetic)"
+#: Below this many test tracks the card says that they are few.
+FEW_TRACKS = 100
+
+_ALT_TEXTS = {
+    "class_distribution": "Number of tracks and segments per genre and part",
+    "waveforms": "Waveform of one clip per genre",
+    "mel_spectrograms": "Mel-spectrogram of one clip per genre",
+    "training_curves": "Accuracy and loss per epoch",
+    "confusion_matrix_track": "Confusion matrix of tracks",
+    "confusion_matrix_segment": "Confusion matrix of segments",
+}
+
+
+def render_card(result: RunResult) -> str:
+    """Render the README.md of a model folder.
+
+    Args:
+        result ([`RunResult`]): The record.
+
+    Returns:
+        `str`: Markdown with a YAML header as the Hub reads it (`model-index` included). It names no local path: of a
+        local source only the last component is shown.
+    """
+    body = _template().render(_values(result))
+    body = re.sub(r"\n{3,}", "\n\n", body)  # blank lines of branches that were not taken
+    return f"---\n{metadata(result).to_yaml()}\n---\n\n{body.strip()}\n"
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, finalize=escape, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["code"] = code
+    return environment.from_string(resources.files(__package__).joinpath("template.md").read_text(encoding="utf-8"))
+
+
+def snippets(card: str) -> dict[str, str]:
+    """Return the code of a card's usage examples by their names: `pipeline`, `auto_classes`, `command_line`."""
+    pattern = r"<!-- snippet: (\w+) -->\n```\w+\n(.*?)```"
+    return dict(re.findall(pattern, card, flags=re.DOTALL))
+
+
+def metadata(result: RunResult) -> Any:
+    """Return the card's YAML header as `huggingface_hub.ModelCardData`: only keys that have a value, plain types."""
+    from huggingface_hub import ModelCardData
+
+    optional: dict[str, Any] = {}
+    if result.training is not None and _is_hub_id(result.data.source):
+        optional["datasets"] = [result.data.source]
+    if result.model.base_model is not None and _is_hub_id(result.model.base_model):
+        optional["base_model"] = result.model.base_model
+    return ModelCardData(
+        license="apache-2.0",
+        library_name="transformers",
+        pipeline_tag="audio-classification",
+        tags=["mgc_hf", "music-genre-classification"],
+        metrics=["accuracy", "f1"],
+        model_name=_shown(result.name),
+        eval_results=_eval_results(result),
+        **optional,
+    )
+
+
+def _eval_results(result: RunResult) -> list[Any]:
+    from huggingface_hub import EvalResult
+
+    data = result.data
+    source, revision = data.source, data.revision
+    if data.test_source is not None:
+        source, revision = data.test_source, data.test_revision
+    dataset_type = "mgc_hf-demo" if _is_demo(source, data.is_demo) else "audiofolder"
+    arguments = {"protocol": result.protocol, "leaky": result.leaky, "split_hash": result.split.hash}
+    shared: dict[str, Any] = {
+        "task_type": "audio-classification",
+        "task_name": "Music genre classification",
+        "dataset_type": source if _is_hub_id(source) else dataset_type,
+        "dataset_name": _source_name(source, data.is_demo),
+        "dataset_split": "test",
+        "dataset_revision": revision,
+        "dataset_args": {key: value for key, value in arguments.items() if value is not None},
+    }
+    return [
+        EvalResult(metric_type=kind, metric_name=f"{label} ({level}s)", metric_value=round(float(value), 4), **shared)
+        for level, scores in (("track", result.track), ("segment", result.segment))
+        for kind, label, value in (
+            ("accuracy", "Accuracy", scores.accuracy.value),
+            ("f1", "Macro F1", scores.macro_f1.value),
+        )
+    ]
+
+
+def _values(result: RunResult) -> dict[str, Any]:
+    """Return everything that the template prints, by the names that it uses."""
+    data, training = result.data, result.training
+    return {
+        "title": _title(result),
+        "result": result,
+        "name": _shown(result.name),
+        "levels": {"track": _level(result.track), "segment": _level(result.segment)},
+        "protocol_seed": "none" if result.split.seed is None else result.split.seed,
+        "source": _source(data.source, data.is_demo),
+        "source_is_demo": _is_demo(data.source, data.is_demo),
+        "test_source": None if data.test_source is None else _source(data.test_source, data.is_demo),
+        "has_local_source": any(map(_is_local, (data.source, data.test_source), (data.is_demo, data.is_demo))),
+        "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
+        "is_gtzan": not data.is_demo and set(data.genres) <= set(GTZAN_GENRES),
+        "from_scratch": result.model.base_model is None,
+        "base_model": _base_model(result),
+        # the code of our own models lies beside the weights; all others are transformers' own
+        "own_code": result.model.model_type in OWN_MODELS,
+        "folder": Markdown(FOLDER),
+        "clip": Markdown(CLIP),
+        "sampling_rate": Markdown(f"{data.sampling_rate:,}"),
+        "genres": Markdown(", ".join(map(escape, data.genres))),
+        "num_parameters": Markdown(f"{result.model.num_parameters:,}"),
+        "parts": [part for part in PARTS if sum(data.tracks.get(part, {}).values())],
+        "counts": _counts(result),
+        "skipped": [(without_paths(file.file), without_paths(file.reason)) for file in data.skipped],
+        "pictures": {
+            name: Markdown(f"![{_ALT_TEXTS[name]}]({PICTURE_FILES[name]})" if name in result.pictures else "")
+            for name in PICTURE_FILES
+        },
+        "options": None if training is None else _options(training.options),
+        "resolved": None if training is None else _options(training.resolved),
+        "has_validation": bool(sum(data.tracks.get("validation", {}).values())),
+        "training_time": None if training is None else _duration(training.seconds),
+        "command": None if training is None else _command(training, result),
+        "evaluated": Markdown(shlex.quote("demo" if _is_demo(data.source, data.is_demo) else _shown(data.source))),
+        "environment": _environment(result),
+        "few_tracks": result.track.n < FEW_TRACKS,
+        "interval_points": None if (ci := result.track.accuracy.ci95) is None else f"{100 * (ci[1] - ci[0]):.0f}",
+    }
+
+
+def _title(result: RunResult) -> str:
+    marks = []
+    if result.leaky:
+        marks.append("leaky split")
+    if result.data.is_demo:
+        marks.append("synthetic demo corpus")
+    if result.training and result.model.base_model is None and result.model.model_type not in OWN_MODELS:
+        marks.append("not pre-trained")
+    kind = "music genre classification" if result.training else "evaluation"
+    return f"{_shown(result.name)}: {kind}" + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _level(scores: LevelScores) -> dict[str, Any]:
+    rows = [(genre, *_genre_row(of_genre)) for genre, of_genre in scores.per_genre.items()]
+    averages = [
+        (f"{name} average", *(f"{value:.2f}" for value in (a.precision, a.recall, a.f1)), f"{scores.n:,}")
+        for name, a in (("macro", scores.macro), ("weighted", scores.weighted))
+    ]
+    return {
+        "n": f"{scores.n:,}",
+        "accuracy": Markdown(format_interval(scores.accuracy)),
+        "macro_f1": Markdown(format_interval(scores.macro_f1)),
+        "loss": f"{scores.loss:.3f}",
+        "rows": rows,
+        "averages": averages,
+    }
+
+
+def _genre_row(scores: GenreScores) -> tuple[Any, ...]:
+    """Return precision, recall, F1 and support; without a true item nothing was measured."""
+    if not scores.support:
+        return None, None, None, 0
+    return f"{scores.precision:.2f}", f"{scores.recall:.2f}", f"{scores.f1:.2f}", f"{scores.support:,}"
+
+
+def _counts(result: RunResult) -> list[tuple[str, list[str]]]:
+    """Return per genre, and for all of them, `tracks (segments)` of each part that has any."""
+    tracks, segments = result.data.tracks, result.data.segments
+    parts = [part for part in PARTS if sum(tracks.get(part, {}).values())]
+    rows = [
+        (genre, [f"{tracks[part].get(genre, 0):,} ({segments.get(part, {}).get(genre, 0):,})" for part in parts])
+        for genre in result.data.genres
+    ]
+    totals = [f"{sum(tracks[part].values()):,} ({sum(segments.get(part, {}).values()):,})" for part in parts]
+    return [*rows, (Markdown("*all*"), totals)]
+
+
+def _options(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return options by name, without what is secret or tells where on a machine the run was."""
+    shown = {name: without_paths(value) for name, value in values.items() if not _is_private(name)}
+    return sorted(shown.items())
+
+
+#: Options whose value may be a path; the record holds its last component.
+_SOURCE_OPTIONS = ("dataset", "test_dataset", "split", "model_name_or_path")
+
+
+def _is_private(name: str) -> bool:
+    return name.endswith(("token", "_dir")) or name in ("resume", "config")
+
+
+def _command(training: TrainingRecord, result: RunResult) -> dict[str, Any]:
+    """Return the command or program that repeats a run.
+
+    `local` names the values that stand for a path on the reader's machine, `empty` the options that no flag can
+    express because their value is none.
+    """
+    options = dict(_options(training.options))
+    for name, source in (("dataset", result.data.source), ("test_dataset", result.data.test_source)):
+        if name in options and source is not None:
+            options[name] = _shown(source)
+    given = {**{name: value for name, value in options.items() if value is not None}, "output_dir": "DIR"}
+    paths = [given[name] for name in _SOURCE_OPTIONS if name in given and not _is_hub_id(given[name])]
+    known = ("demo", *OWN_MODELS)
+    recipe = clean(PurePath(training.recipe).name)
+    notes = {"local": [path for path in paths if path not in known], "empty": []}
+    if not recipe.endswith(".py"):
+        arguments = "".join(f"    {clean(name)}={_literal(value)},\n" for name, value in given.items())
+        text = f"import mgc_hf\n\nmgc_hf.{recipe.rsplit('.', 1)[-1]}(\n{arguments})"
+        return {"language": "python", "text": Markdown(text), **notes}
+    start = "python" if result.environment.world_size == 1 else _torchrun(result.environment.world_size)
+    parts = [f"{start} {shlex.quote(f'recipes/{recipe}')}", *(_flag(*item) for item in given.items())]
+    notes["empty"] = sorted(name for name, value in options.items() if value is None)
+    return {"language": "bash", "text": Markdown(" \\\n    ".join(parts)), **notes}
+
+
+def _torchrun(world_size: int) -> str:
+    # accelerate launch starts one process only where there is no GPU
+    return f"torchrun --nproc_per_node {world_size}"
+
+
+def _flag(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if isinstance(value, list):
+        return " ".join([f"--{name}", *(shlex.quote(clean(str(item))) for item in value)])
+    if isinstance(value, dict):
+        value = json.dumps(value)
+    return f"--{name} {shlex.quote(clean(str(value)))}"
+
+
+def _literal(value: Any) -> str:
+    return repr(clean(value)) if isinstance(value, str) else repr(value)
+
+
+def _environment(result: RunResult) -> list[tuple[str, str]]:
+    environment = result.environment
+    hardware = f"{environment.device}, {environment.platform}, {environment.num_threads} threads"
+    return [
+        ("Hardware", without_paths(hardware)),
+        ("Processes", str(environment.world_size)),
+        ("Precision", environment.precision),
+        ("mgc_hf", result.mgc_hf_version),
+        ("Python", environment.python),
+        *sorted(environment.packages.items()),
+    ]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def _is_hub_id(source: str) -> bool:
+    """Whether a source or model name has the form of a Hub id, `owner/name`; local names have no slash."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        return False
+    return source.count("/") == 1 and not source.startswith(".")
+
+
+def _is_demo(source: str, any_is_demo: bool) -> bool:
+    return any_is_demo and source == "demo"
+
+
+def _source_name(source: str, any_is_demo: bool) -> str:
+    return DEMO_NAME if _is_demo(source, any_is_demo) else _shown(source)
+
+
+def _source(source: str, any_is_demo: bool) -> Markdown:
+    """Return a source as Markdown: a Hub data set as a link."""
+    if _is_hub_id(source):
+        return Markdown(f"[{source}](https://huggingface.co/datasets/{source})")
+    if _is_demo(source, any_is_demo):
+        return Markdown(f"the {DEMO_NAME}")
+    return code(_shown(source))
+
+
+def _is_local(source: str | None, any_is_demo: bool) -> bool:
+    return source is not None and not _is_hub_id(source) and not _is_demo(source, any_is_demo)
+
+
+def _shown(name: str) -> str:
+    """Return a name on one line and without a local path; a Hub id stays as it is."""
+    return name if _is_hub_id(name) else clean(without_paths(name)) or "unnamed"
+
+
+def _base_model(result: RunResult) -> Markdown | None:
+    name = result.model.base_model
+    if name is None:
+        return None
+    return Markdown(f"[{name}](https://huggingface.co/{name})") if _is_hub_id(name) else code(_shown(name))
