@@ -1,0 +1,71 @@
+"""A model folder in the hands of others: with mgc_hf, without it, with and without trust in its code."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mgc_hf.inference import GenreClassifier
+from tests.tunes import SAMPLING_RATE, tune
+
+HIDDEN = "import sys; sys.modules['mgc_hf'] = None\n"  # any import of the package then fails
+LOAD = """
+import json, sys
+import numpy as np
+from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
+folder, clip, trust = sys.argv[1], np.load(sys.argv[2]), json.loads(sys.argv[3])
+classifier = pipeline("audio-classification", model=folder, trust_remote_code=trust)
+scores = {row["label"]: row["score"] for row in classifier(clip, top_k=None)}
+print(json.dumps({"scores": scores, "module": type(classifier.model).__module__}))
+"""
+
+
+def _load(code, folder, tmp_path, trust=None):
+    np.save(tmp_path / "clip.npy", tune("jazz", 7, 3.0))
+    arguments = [sys.executable, "-c", code, str(folder), str(tmp_path / "clip.npy"), json.dumps(trust)]
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
+    return subprocess.run(
+        arguments, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(finished_run):
+    return GenreClassifier.from_pretrained(finished_run)(tune("jazz", 7, 3.0), SAMPLING_RATE).probabilities
+
+
+def _agree(result, expected):
+    assert result.returncode == 0, result.stderr
+    value = json.loads(result.stdout.splitlines()[-1])
+    assert value["scores"] == pytest.approx(expected, abs=1e-5)
+    return value["module"]
+
+
+def test_where_mgc_hf_is_imported_no_trust_is_needed(finished_run, expected, tmp_path):
+    module = _agree(_load("import mgc_hf\n" + LOAD, finished_run, tmp_path), expected)
+    assert module.startswith("mgc_hf.")
+
+
+def test_where_it_is_not_installed_the_folders_code_runs_if_trusted(finished_run, expected, tmp_path):
+    module = _agree(_load(HIDDEN + LOAD, finished_run, tmp_path, trust=True), expected)
+    assert module.startswith("transformers_modules.")
+
+
+def test_and_is_refused_if_not(finished_run, tmp_path):
+    result = _load(HIDDEN + LOAD, finished_run, tmp_path)
+    assert result.returncode != 0
+    assert "trust_remote_code" in result.stderr
+    assert result.stdout.splitlines()[-1:] == [] or "scores" not in result.stdout
+
+
+def test_weights_are_readable_by_others_and_no_pickle(finished_run):
+    assert (finished_run / "model.safetensors").stat().st_mode & 0o044 == 0o666 & ~_umask() & 0o044
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
