@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from tests.training.stand_ins import write_clips
 
@@ -283,6 +284,20 @@ def test_a_loss_that_is_not_finite_stops_the_run(forked, tmp_path):
     assert "NonFiniteLossError" in failed.log
     assert " step " in failed.log
     assert "learning rate is 1e+08" in failed.log
+    assert steps_of(folder)
+    for path in folder.glob("checkpoint-*"):
+        weights = load_file(path / "model.safetensors")
+        assert all(np.isfinite(value).all() for value in weights.values())
+        state = json.loads((path / "trainer_state.json").read_text())
+        assert state["best_global_step"] <= max(steps_of(folder))
+
+
+def test_half_precision_on_a_cpu(forked, unbroken, tmp_path):
+    ended = forked(tmp_path / "run", bf16=True, **EPOCHS)
+    assert ended.status == 0, ended.log
+    assert {len(bytes.fromhex(value)) % 4 for value in ended.record["weights"].values()} == {0}
+    for ours, theirs in zip(ended.record["history"], unbroken(EPOCHS)["history"], strict=True):
+        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], abs=2e-2)
 
 
 def test_an_old_run_is_replaced_only_on_request(forked, unbroken, tmp_path):

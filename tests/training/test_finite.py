@@ -1,0 +1,39 @@
+import math
+
+import pytest
+import torch
+
+from mgc_hf.errors import NonFiniteLossError
+from mgc_hf.training.finite import FiniteWatch
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_the_step_is_named_at_once(value):
+    watch = FiniteWatch(CPU, learning_rate=0.5)
+    for step in range(1, 5):
+        watch.add(torch.tensor(2.0), step)
+    with pytest.raises(NonFiniteLossError, match=r"the loss of step 5 is not finite .*0\.5"):
+        watch.add(torch.tensor(value), 5)
+
+
+def test_a_late_look_names_the_first_bad_step():
+    watch = FiniteWatch(CPU, learning_rate=0.5, look_every=4)
+    for step, value in enumerate([1.0, math.nan, math.inf], start=1):
+        watch.add(torch.tensor(value), step)
+    with pytest.raises(NonFiniteLossError, match="step 2 "):
+        watch.add(torch.tensor(1.0), 4)
+
+
+def test_check_sees_losses_that_were_not_looked_at_and_weights():
+    model = torch.nn.Linear(2, 2)
+    watch = FiniteWatch(CPU, learning_rate=0.5, look_every=100)
+    watch.add(torch.tensor(1.0), 1)
+    watch.check(model, 1, lambda tensor: tensor)
+    with pytest.raises(NonFiniteLossError, match="step 2 "):  # another process saw it
+        watch.check(model, 2, lambda tensor: torch.tensor([-1, 2]))
+    with torch.no_grad():
+        model.bias[1] = math.inf
+    with pytest.raises(NonFiniteLossError, match="after step 3 the weight bias is not finite"):
+        watch.check(model, 3, lambda tensor: tensor)
