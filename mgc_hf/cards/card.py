@@ -119,6 +119,7 @@ def _eval_results(result: RunResult) -> list[Any]:
 def _values(result: RunResult) -> dict[str, Any]:
     """Return everything that the template prints, by the names that it uses."""
     data, training = result.data, result.training
+    sources = [source for source in (data.source, data.test_source) if source is not None]
     return {
         "title": _title(result),
         "result": result,
@@ -128,9 +129,9 @@ def _values(result: RunResult) -> dict[str, Any]:
         "source": _source(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
         "test_source": None if data.test_source is None else _source(data.test_source, data.is_demo),
-        "has_local_source": any(map(_is_local, (data.source, data.test_source), (data.is_demo, data.is_demo))),
+        "has_local_source": any(not _is_hub_id(s) and not _is_demo(s, data.is_demo) for s in sources),
         "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
-        "is_gtzan": not data.is_demo and set(data.genres) <= set(GTZAN_GENRES),
+        "is_gtzan": set(data.genres) <= set(GTZAN_GENRES) and not all(_is_demo(s, data.is_demo) for s in sources),
         "from_scratch": result.model.base_model is None,
         "base_model": _base_model(result),
         # the code of our own models lies beside the weights; all others are transformers' own
@@ -266,14 +267,15 @@ def _literal(value: Any) -> str:
 
 def _environment(result: RunResult) -> list[tuple[str, str]]:
     environment = result.environment
-    hardware = f"{environment.device}, {environment.platform}, {environment.num_threads} threads"
+    threads = "1 thread" if environment.num_threads == 1 else f"{environment.num_threads} threads"
+    hardware = f"{environment.device}, {environment.platform}, {threads}"
     return [
         ("Hardware", without_paths(hardware)),
         ("Processes", str(environment.world_size)),
         ("Precision", environment.precision),
         ("mgc_hf", result.mgc_hf_version),
         ("Python", environment.python),
-        *sorted(environment.packages.items()),
+        ("Packages", ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items()))),
     ]
 
 
@@ -312,10 +314,6 @@ def _source(source: str, any_is_demo: bool) -> Markdown:
     if _is_demo(source, any_is_demo):
         return Markdown(f"the {DEMO_NAME}")
     return code(_shown(source))
-
-
-def _is_local(source: str | None, any_is_demo: bool) -> bool:
-    return source is not None and not _is_hub_id(source) and not _is_demo(source, any_is_demo)
 
 
 def _shown(name: str) -> str:

@@ -171,6 +171,7 @@ def test_leaky_and_synthetic_are_said_in_title_and_text():
 def test_says_which_part_is_synthetic(train_on, test_on, said):
     card = render_card(changed(load("segment_demo"), "data", source=train_on, test_source=test_on))
     assert f"**Synthetic demo corpus.** {said} composed by rules" in card
+    assert "Sturm (2013)" in card  # the other part may be GTZAN's
 
 
 def test_a_leak_that_is_not_the_protocols_own_is_told_apart():
@@ -219,7 +220,7 @@ def test_evaluation_of_a_finished_model():
     assert "## Training" not in card
     assert "This is the report of an evaluation" in card
     assert "training_curves.png" not in card
-    assert "mgc-hf evaluate --model path/to/this/folder --dataset other-clips\n" in card
+    assert "mgc-hf evaluate --model path/to/the/model --dataset other-clips\n" in card
     assert "datasets" not in header(card)
     on_split = changed(result, "split", hash="abc")
     assert "--dataset other-clips --split split.json\n" in render_card(on_split)
