@@ -14,7 +14,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from mgc_hf import pictures
-from mgc_hf.pictures import GenreClips, draw_all
+from mgc_hf.pictures import GenreClips, draw_all, sound
+from mgc_hf.pictures.style import PART_COLOURS, SHARE_COLOURS, ink_on, shorten
 from mgc_hf.results import PICTURE_FILES, EpochRecord, RunResult
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,7 +72,7 @@ def clips(genres, seconds=2.0):
 
 def drawn(builder, result, *arguments):
     """Return a figure as it is written, laid out and drawn."""
-    with pictures.style([*result.data.genres, result.name]):
+    with pictures.fixed_style([*result.data.genres, result.name]):
         figure = builder(result, *arguments)
         FigureCanvasAgg(figure).draw()
     return figure
@@ -328,12 +329,12 @@ def test_clips_of_different_lengths_share_one_time_axis_and_one_scale():
 def test_envelope_keeps_every_extreme():
     samples = np.zeros(50_000, np.float32)
     samples[[7, 12_345, 49_999]] = [0.5, -0.75, 1.0]
-    seconds, low, high = pictures._envelope(samples, RATE)
-    assert len(seconds) == pictures.ENVELOPE_COLUMNS
+    seconds, low, high = sound._envelope(samples, RATE)
+    assert len(seconds) == sound.ENVELOPE_COLUMNS
     assert (low.min(), high.max(), high[-1], high[0]) == (-0.75, 1.0, 1.0, 0.5)
     assert seconds[0] == 0
     assert seconds[-1] < len(samples) / RATE
-    few = pictures._envelope(samples[:10], RATE)
+    few = sound._envelope(samples[:10], RATE)
     assert len(few[0]) == 10
 
 
@@ -347,8 +348,8 @@ def test_every_label_can_be_read(picture, genres):
 
 
 def test_names_are_shown_as_they_are_or_told_apart():
-    with pictures.style():
-        labels = pictures._labels(["$a$", "x\ny", "\u202ejazz", "", "word " * 30, "word " * 31, "plain"], width=20)
+    with pictures.fixed_style():
+        labels = shorten(["$a$", "x\ny", "\u202ejazz", "", "word " * 30, "word " * 31, "plain"], width=20)
     assert labels[:4] == ["$a$", "x y", "jazz", "(blank)"]
     assert labels[4].startswith("5: word word")
     assert labels[5].startswith("6: word word")
@@ -358,21 +359,21 @@ def test_names_are_shown_as_they_are_or_told_apart():
 
 
 def test_characters_without_a_font_become_boxes():
-    with pictures.style():
-        assert pictures._labels(["\U000f0000", "\U000f0001"], width=20) == ["1: □", "2: □"]
+    with pictures.fixed_style():
+        assert shorten(["\U000f0000", "\U000f0001"], width=20) == ["1: □", "2: □"]
 
 
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0])
 def test_figures_in_cells_have_contrast(level):
     from matplotlib.colors import LinearSegmentedColormap
 
-    background = LinearSegmentedColormap.from_list("share", pictures.SHARE_COLOURS)(level)
-    assert contrast(pictures._ink(background), background) >= 4
+    background = LinearSegmentedColormap.from_list("share", SHARE_COLOURS)(level)
+    assert contrast(ink_on(background), background) >= 4
 
 
-@pytest.mark.parametrize("colour", sorted(pictures.PART_COLOURS.values()))
+@pytest.mark.parametrize("colour", sorted(PART_COLOURS.values()))
 def test_figures_on_bars_have_contrast(colour):
-    assert contrast(pictures._ink(colour), colour) >= 4
+    assert contrast(ink_on(colour), colour) >= 4
 
 
 def contrast(one, other):
