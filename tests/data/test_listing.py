@@ -76,6 +76,8 @@ def test_artists_are_of_gtzan_alone() -> None:
     assert {clip.artist for clip in finish(Listing("x", wrong)).clips} == {None}
     mixed = [gtzan("blues", 0), Clip("blues/mine.wav", "blues"), Clip("rock/mine.wav", "rock")]
     assert {clip.artist for clip in finish(Listing("x", mixed)).clips} == {None}
+    shuffled = [gtzan("blues", 0), gtzan("rock", 1), Clip("rock/blues.00002.wav", "rock")]
+    assert {clip.artist for clip in finish(Listing("x", shuffled)).clips} == {None}
     foreign = [gtzan("blues", 0), Clip("polka/a.wav", "polka")]
     assert {clip.artist for clip in finish(Listing("x", foreign)).clips} == {None}
 

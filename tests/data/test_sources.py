@@ -123,7 +123,12 @@ def test_bad_audio_can_be_an_error(tmp_path: Path, cache: str) -> None:
         read_corpus(source, cache_dir=cache, on_bad_audio="error")
     assert caught.value.kind == "truncated"
     assert caught.value.path == str(source / "jazz/cut.wav")
-    assert len(read_corpus(folder(tmp_path / "good"), cache_dir=cache, on_bad_audio="error").dataset) == 3
+    good = folder(tmp_path / "good", **{"loose.wav": encode(tone())})  # left out, but no bad audio
+    corpus = read_corpus(good, cache_dir=cache, on_bad_audio="error")
+    assert (len(corpus.dataset), corpus.skipped) == (
+        3,
+        [SkippedFile("loose.wav", "lies outside the genre folders")],
+    )
 
 
 def test_min_seconds_is_an_option(tmp_path: Path, cache: str) -> None:
