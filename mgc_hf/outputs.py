@@ -70,4 +70,5 @@ def trained_ids(model_folder: Path, source: str, track_ids: set[str]) -> list[st
 def display_name(source: str) -> str:
     """Name a source without telling where on this machine it lies: a path's last component, an id as it is."""
     path = Path(source).expanduser()
-    return path.resolve().name if path.exists() else source
+    is_path = path.exists() or path.is_absolute() or source.startswith(".") or source.count("/") > 1
+    return path.resolve().name if is_path else source

@@ -60,6 +60,7 @@ def data_record(
         revision=corpus.revision,
         is_demo=corpus.is_demo or bool(test_corpus and test_corpus.is_demo),
         test_source=test_corpus.name if test_corpus else None,
+        test_revision=test_corpus.revision if test_corpus else None,
         genres=list(genres),
         tracks={part: tracks for part, (tracks, _) in counts.items()},
         segments={part: segments for part, (_, segments) in counts.items()},
