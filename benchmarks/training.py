@@ -21,6 +21,7 @@ import time
 
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
+import numpy as np
 import torch
 from transformers import TrainerCallback, set_seed
 
@@ -44,8 +45,6 @@ def make_data(extractor, num_segments: int):
     rows = cut_segments(
         tracks["track_id"], tracks["genre"], lengths, extractor.sampling_rate, segment_seconds=3.0, hop_seconds=3.0
     )
-    import numpy as np
-
     rows = rows.take(np.arange(len(rows)) < num_segments)
     return prepare(tracks, rows, extractor, num_labels=len(GTZAN_GENRES))
 
@@ -137,7 +136,7 @@ def main() -> None:
         print(f"  Trainer {trainer:.3f} s   bare loop {bare:.3f} s   ratio {trainer / bare:.3f}")
     print(f"ratio: median {statistics.median(ratios):.3f} (range {min(ratios):.3f} to {max(ratios):.3f}); bar 1.2")
     if profile is not None:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+        pstats.Stats(profile).sort_stats("cumtime").print_stats(40)
 
 
 if __name__ == "__main__":

@@ -64,5 +64,5 @@ class FiniteWatch:
         """
         raise NonFiniteLossError(
             f"training stopped: {what} (the peak learning rate is {self._learning_rate:g}). Nothing after that was "
-            "kept; lower --learning_rate or --max_grad_norm, or use --bf16 instead of --fp16"
+            "kept; lower --learning_rate or --max_grad_norm"
         )

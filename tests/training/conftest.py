@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import socket
@@ -10,6 +11,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick():
+    """One thread (on a busy machine, threads that wait for each other cost more than these tiny models gain), and no
+    walk through every module's objects at the beginning of each training (the Trainer collects garbage there)."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    torch.set_num_threads(before)
 
 
 @dataclass

@@ -142,6 +142,7 @@ def run_loop(
     segments: int = 2,
     signature=None,
     genres=GENRES,
+    callbacks=(),
     **values,
 ):
     """Train the tiny classifier through the real loop: 12 training tracks and 6 validation tracks of 2 segments."""
@@ -159,6 +160,7 @@ def run_loop(
         genres,
         make_options(output_dir, **values),
         signature=signature or {"split": "abc"},
+        callbacks=callbacks,
     )
 
 
