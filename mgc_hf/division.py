@@ -3,13 +3,14 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mgc_hf.augment import Augmentation
-from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts, split_train_validation
+from mgc_hf.data.facts import recording_of
+from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError
@@ -144,26 +145,26 @@ def _make_split(
 ) -> Split:
     if data.split is not None:
         split = Split.load(data.split)
-        split.check(ids)
         if split.protocol not in (data.protocol, "source"):
             raise OptionError(f"--split {data.split}: is of protocol {split.protocol}, not {data.protocol}")
+        split.check(ids)
         return split
-    if has_other_test:
-        return split_train_validation(
-            ids, names, data.protocol, seed=seed, validation_fraction=data.validation_fraction
-        )
-    if corpus.has_parts and PROTOCOLS[data.protocol].unit == "track":
+    if corpus.has_parts and not has_other_test and PROTOCOLS[data.protocol].unit == "track":
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
-    return make_split(
-        ids,
-        names,
+    # pieces that somebody has cut from one GTZAN track (blues.00000.3) stay together as that track does
+    recordings = [recording_of(item) for item in ids]
+    genre_of = dict(zip(recordings, names, strict=True))
+    split = make_split(
+        list(genre_of),
+        list(genre_of.values()),
         data.protocol,
         seed=seed,
         validation_fraction=data.validation_fraction,
-        test_fraction=data.test_fraction,
+        test_fraction=0.0 if has_other_test else data.test_fraction,
     )
+    return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
 
 
 def shared_recordings(parts: Mapping[str, Part]) -> list[str]:

@@ -240,7 +240,8 @@ def make_split(
         protocol (`str`, *optional*, defaults to `"track"`): A key of `PROTOCOLS` whose parts are drawn.
         seed (`int`, *optional*, defaults to 0): Seed of the draw.
         validation_fraction (`float`, *optional*, defaults to 0.15): Share of each genre for validation; 0: no such part.
-        test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part.
+        test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part (the
+            test part comes from other data).
 
     Returns:
         `Split`: Every genre has at least one id in every part asked for.
@@ -254,21 +255,6 @@ def make_split(
     _check_ids(ids, genres)
     seed = operator.index(seed)
     return Split(protocol, PROTOCOLS[protocol].unit, seed, draw(ids, genres, fractions, seed))
-
-
-def split_train_validation(
-    ids: Sequence[str],
-    genres: Sequence[str],
-    protocol: str = "track",
-    *,
-    seed: int = 0,
-    validation_fraction: float = 0.15,
-) -> Split:
-    """Divide ids where the test part comes from other data: all is for training, less a validation part if asked.
-
-    Takes, returns and raises what `make_split` does.
-    """
-    return make_split(ids, genres, protocol, seed=seed, validation_fraction=validation_fraction, test_fraction=0.0)
 
 
 def split_from_parts(

@@ -22,7 +22,6 @@ from mgc_hf.data.protocols import (
     drawn_protocols,
     make_split,
     split_from_parts,
-    split_train_validation,
 )
 from mgc_hf.data.segments import assign_parts, cut_segments
 from mgc_hf.errors import MgcHfError, OptionError, SplitError
@@ -173,11 +172,11 @@ def corpus_rows(per_genre):
 def test_statements_say_which_part_is_missing():
     ids, genres = corpus(5)
     assert "leaky" not in make_split(ids, genres).statement
-    external = split_train_validation(ids, genres, validation_fraction=0)
+    external = make_split(ids, genres, validation_fraction=0, test_fraction=0)
     assert external.ids("train") == sorted(ids)
     assert "test tracks come from other data" in external.statement
     assert "no validation part" in external.statement
-    assert "no validation part" not in split_train_validation(ids, genres).statement
+    assert "no validation part" not in make_split(ids, genres, test_fraction=0).statement
 
 
 def test_too_few_clips_names_every_genre_with_its_count():
@@ -189,7 +188,7 @@ def test_too_few_clips_names_every_genre_with_its_count():
     two_parts = make_split(["a1", "a2"], ["a", "a"], validation_fraction=0)
     assert sorted(two_parts.part_of.values()) == ["test", "train"]
     with pytest.raises(SplitError, match="train and validation, which takes at least 2"):
-        split_train_validation(["a1"], ["a"])
+        make_split(["a1"], ["a"], test_fraction=0)
 
 
 @pytest.mark.parametrize(

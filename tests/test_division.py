@@ -1,0 +1,99 @@
+import shutil
+
+import pytest
+
+from mgc_hf.data.protocols import Split
+from mgc_hf.division import divide, label_ids, leak_statement, read_corpora
+from mgc_hf.errors import LabelError, OptionError
+from mgc_hf.models.build import build_model
+from mgc_hf.options import parse_options
+
+
+def divided(run_values, **values):
+    options = parse_options(argv=[], values={**run_values, "output_dir": "unused", **values})
+    corpus, test_corpus = read_corpora(options)
+    genres = corpus.dataset.features["genre"].names
+    _, extractor = build_model("mel_lstm", genres, segment_seconds=options.data.segment_seconds)
+    return divide(options, corpus, test_corpus, genres, extractor)
+
+
+def test_no_track_is_on_two_sides(run_values):
+    split, parts = divided(run_values)
+    tracks = {name: set(part.rows.track_id) for name, part in parts.items()}
+    assert set(tracks) == {"train", "validation", "test"}
+    assert not tracks["train"] & tracks["test"]
+    assert not tracks["train"] & tracks["validation"]
+    assert not tracks["validation"] & tracks["test"]
+    assert set().union(*tracks.values()) == set(split.part_of)
+
+
+def test_training_windows_overlap_and_evaluation_windows_do_not(run_values):
+    _, parts = divided(run_values)
+    first = parts["train"].rows.track_id[0]
+    starts = parts["train"].rows.start_s[parts["train"].rows.track_id == first]
+    assert starts[1] - starts[0] == pytest.approx(1.5)
+    first = parts["test"].rows.track_id[-1]
+    assert parts["test"].rows.start_s[parts["test"].rows.track_id == first][0] == 0
+
+
+def test_pieces_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_path):
+    """Public copies hold GTZAN cut into blues.00000.0.wav, blues.00000.1.wav, ...: no track may be on two sides."""
+    for genre in ("blues", "jazz", "metal"):
+        (tmp_path / genre).mkdir()
+        for index in range(6):
+            track, piece = divmod(index, 2)
+            target = tmp_path / genre / f"{genre}.{track:05}.{piece}.wav"
+            shutil.copy(music_folder / genre / f"clip{index}.wav", target)
+    split, _ = divided(run_values, dataset=str(tmp_path))
+    assert len(split.part_of) == 18
+    parts_of = {}
+    for item, part in split.part_of.items():
+        parts_of.setdefault(item.rsplit(".", 1)[0], set()).add(part)
+    assert len(parts_of) == 9
+    assert all(len(parts) == 1 for parts in parts_of.values())
+
+
+def test_under_segment_tracks_are_on_both_sides(run_values):
+    split, parts = divided(run_values, protocol="segment")
+    assert split.unit == "segment"
+    assert set(parts["train"].rows.track_id) & set(parts["test"].rows.track_id)
+    assert not set(parts["train"].rows.ids) & set(parts["test"].rows.ids)
+    assert not any(part.whole_tracks for part in parts.values())
+
+
+def test_a_source_with_parts_of_its_own(run_values, music_folder, tmp_path):
+    for part, indices in (("train", range(4)), ("test", (4, 5))):
+        for genre in ("blues", "jazz", "metal"):
+            (tmp_path / part / genre).mkdir(parents=True)
+            for index in indices:
+                shutil.copy(music_folder / genre / f"clip{index}.wav", tmp_path / part / genre)
+    split, parts = divided(run_values, dataset=str(tmp_path), validation_fraction=0.25)
+    assert split.protocol == "source"
+    assert {name: len(set(part.rows.track_id)) for name, part in parts.items()} == {
+        "train": 9,
+        "validation": 3,
+        "test": 6,
+    }
+
+
+def test_a_split_of_another_protocol_is_refused(run_values, finished_run):
+    with pytest.raises(OptionError, match=r"--split .*split\.json: is of protocol track, not segment"):
+        divided(run_values, protocol="segment", split=str(finished_run / "split.json"))
+
+
+def test_labels_are_joined_by_name(run_values):
+    options = parse_options(argv=[], values={**run_values, "output_dir": "unused"})
+    corpus, _ = read_corpora(options)
+    by_name = label_ids(corpus, ["polka", "metal", "jazz", "blues"])
+    names = corpus.dataset.features["genre"].names
+    assert [["polka", "metal", "jazz", "blues"][label] for label in by_name] == [
+        names[label] for label in corpus.dataset["genre"]
+    ]
+    with pytest.raises(LabelError, match=r"\['jazz', 'metal'\].*\['polka'\]"):
+        label_ids(corpus, ["polka", "blues"])
+
+
+def test_statement_of_other_test_data(run_values):
+    split = Split("track", "track", 0, {"a": "train"})
+    assert "leaky" in leak_statement(split, ["x", "y"], None)
+    assert "2 of the test recordings" in leak_statement(split, ["x", "y"], None)
