@@ -108,6 +108,11 @@ class TestDraws:
         alone = Augmentation(gain_db=6.0).draw(0, 0, 20)
         np.testing.assert_array_equal(alone.waveform, self.every.draw(0, 0, 20).waveform)
 
+    def test_kinds_have_streams_of_their_own(self):
+        draws = self.every.draw(0, 0, 600)
+        kinds = [draws.waveform.ravel()[:600], draws.masks.ravel()[:600], draws.partner / 600, draws.weight]
+        np.testing.assert_allclose(np.corrcoef(kinds) - np.eye(4), 0, atol=0.15)
+
     def test_weights_are_beta_and_partners_are_any_row(self):
         draws = Augmentation(mixup_alpha=0.4).draw(0, 0, 20_000)
         # variance of Beta(a, a) is 1 / (4 (2 a + 1))

@@ -35,13 +35,14 @@ class TestExtractFeatures:
         mixed = extract_features(tracks, rows.take(order), extractor()).with_format("numpy")
         np.testing.assert_array_equal(mixed["input_features"][:], straight["input_features"][:][order])
 
-    @pytest.mark.parametrize("change", ["rows", "setting", "tracks"])
+    @pytest.mark.parametrize("change", ["rows", "lengths", "setting", "tracks"])
     def test_any_change_computes_anew(self, corpus, tracks, rows, change, monkeypatch):
         extract_features(tracks, rows, extractor())
         monkeypatch.setattr(extraction, "_to_table", refuse)
         extract_features(tracks, replace(rows, label=rows.label * 0, part=rows.part[::-1]), extractor())
         changed = {
             "rows": (tracks, rows.take(np.arange(5)), extractor()),
+            "lengths": (tracks, replace(rows, num_samples=np.minimum(rows.num_samples, RATE - 1)), extractor()),
             "setting": (tracks, rows, extractor(fmin=50.0)),
             "tracks": (tracks.select(range(12)[::-1]).select(range(12)[::-1]), rows, extractor()),
         }[change]
