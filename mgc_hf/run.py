@@ -63,15 +63,17 @@ def run(options: Options, recipe: str) -> RunResult:
     from transformers import set_seed
 
     from mgc_hf.models.build import build_model
-    from mgc_hf.training import predict, save_model_folder, train
+    from mgc_hf.training import find_resumable, predict, save_model_folder, train
 
     folder = Path(str(options.train.output_dir))
     outputs.check_folder(folder, resume=options.train.resume, overwrite=options.train.overwrite_output_dir)
     corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
-    finished = _finished_run(folder, genres, options) if options.train.resume else None
-    if finished is not None:
-        return finished
+    if options.train.resume:
+        finished = _finished_run(folder, genres, options)
+        if finished is not None:
+            return finished
+        find_resumable(folder, {"labels": genres})  # what cannot be resumed is told before features are extracted
 
     set_seed(options.train.seed)
     model, extractor = build_model(

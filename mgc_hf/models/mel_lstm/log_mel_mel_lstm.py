@@ -235,9 +235,9 @@ class _Worker:
         if self.rows and not energy.max() < LARGEST_SAMPLE**2:
             _refuse([part for _, part in self.gathered])
         faint = _faint_frames(powers, energy, self.plan)
-        powers.clamp_(min=settings.amin).log10_().mul_(10.0)
+        powers.clamp_(min=settings.amin).log10_()
         for first, part in self.gathered:
-            part.output.copy_(powers[first : first + len(part.output)])
+            torch.mul(powers[first : first + len(part.output)], 10.0, out=part.output)
             rows = faint[np.searchsorted(faint, first) : np.searchsorted(faint, first + len(part.output))] - first
             if len(rows):
                 part.output[torch.from_numpy(rows)] = _exact(part, rows, self.plan)
