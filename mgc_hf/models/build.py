@@ -43,7 +43,9 @@ def build_model(
     feature_values = {"segment_seconds": segment_seconds, **(feature_values or {})}
     if name_or_path in OWN_MODELS:
         return _build_mel_lstm(labels, dict(model_values or {}), feature_values)
-    return _from_checkpoint(name_or_path, labels, dict(model_values or {}))
+    model, extractor = _from_checkpoint(name_or_path, labels, dict(model_values or {}))
+    extractor.segment_seconds = float(segment_seconds)  # saved with it: prediction cuts clips as training did
+    return model, extractor
 
 
 def _build_mel_lstm(labels: dict[str, Any], model_values: dict[str, Any], feature_values: dict[str, Any]) -> Any:
