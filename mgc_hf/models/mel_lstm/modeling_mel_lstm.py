@@ -362,7 +362,8 @@ class MelLstmForAudioClassification(MelLstmPreTrainedModel):
         self.num_labels = config.num_labels
         self.mel_lstm = MelLstmModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.classifier = nn.Linear(4 * config.hidden_size, config.num_labels)
+        # transformers types the property as optional, which it is not once a configuration is made
+        self.classifier = nn.Linear(4 * config.hidden_size, config.num_labels)  # type: ignore[arg-type]
         self.post_init()
 
     def forward(
