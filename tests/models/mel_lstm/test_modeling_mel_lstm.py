@@ -231,6 +231,16 @@ def test_texture_windows_equal_a_plain_loop():
         np.testing.assert_allclose(found[:, window], np.concatenate(expected, axis=1), atol=2e-3)
 
 
+def test_clip_shorter_than_a_window_is_one_window_of_its_own_frames():
+    model = MelLstmModel(make_config(texture_frames=10, texture_hop=4))
+    decibels = spectrograms(2, 7)
+    frames = model.texture.frames(decibels).double().numpy()
+    found = model.texture.raw(decibels, None).numpy()
+    assert found.shape[1] == 1
+    expected = [frames.mean(1), frames.std(1), np.abs(np.diff(frames, axis=1)).mean(1)]
+    np.testing.assert_allclose(found[:, 0], np.concatenate(expected, axis=1), atol=2e-3)
+
+
 def test_silence_and_one_frame_stay_finite():
     model = make_model()
     for features in (torch.full((1, 40, NUM_BANDS), -100.0), spectrograms(1, 1)):
