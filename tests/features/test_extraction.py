@@ -126,6 +126,18 @@ class TestOtherExtractors:
         assert 0 < bands.sum(dim=1).max() <= 8
         assert torch.equal((got["input_features"] != plain["input_features"]).any(dim=2), bands)
 
+    @pytest.mark.filterwarnings("ignore:At least one mel filter")
+    def test_a_reloaded_one_reads_the_cache(self, tracks, rows, monkeypatch, tmp_path):
+        few = rows.take(np.arange(3))
+        settings = {"feature_size": 20, "sampling_rate": RATE, "hop_length": 80, "chunk_length": 2, "n_fft": 256}
+        whisper = WhisperFeatureExtractor(**settings)
+        whisper.save_pretrained(tmp_path)
+        extract_features(tracks, few, whisper)
+        monkeypatch.setattr(extraction, "_to_table", refuse)
+        extract_features(tracks, few, WhisperFeatureExtractor.from_pretrained(tmp_path))
+        with pytest.raises(AssertionError, match="computed again"):
+            extract_features(tracks, few, WhisperFeatureExtractor(**{**settings, "n_fft": 200}))
+
 
 def test_real_clips_go_through(tmp_path, gtzan_subset):
     folder = tmp_path / "genres"
