@@ -141,7 +141,7 @@ class GenreClassifier:
         if count == 0:
             raise AudioError(name, "holds no audio", kind="empty")
         mean = total / count
-        order = np.argsort(-mean, kind="stable")
+        order = np.argsort(-np.round(mean, 12), kind="stable")  # ties as in predictions.most_probable
         return GenrePrediction(
             genre=self.genres[order[0]],
             probabilities={self.genres[index]: float(mean[index]) for index in order},

@@ -60,7 +60,8 @@ def trained_ids(model_folder: Path, source: str, track_ids: set[str]) -> list[st
     if not (model_folder / SPLIT).is_file() or not (model_folder / RESULTS).is_file():
         return []
     split, data = Split.load(model_folder / SPLIT), RunResult.load(model_folder / RESULTS).data
-    trained = {item.split("#")[0] for part in ("train", "validation") for item in split.ids(part)}
+    ids = [item for part in ("train", "validation") for item in split.ids(part)]
+    trained = {item.rsplit("#", 1)[0] if split.unit == "segment" else item for item in ids}
     shared = sorted(trained & track_ids)
     same_source = data.source == source
     both_gtzan = "demo" not in (data.source, source) and all(_GTZAN_ID.fullmatch(item) for item in shared)

@@ -15,7 +15,7 @@ DEFAULTS = {
     "protocol": "track",
     "model_name_or_path": "mel_lstm",
     "segment_seconds": 3.0,
-    "num_train_epochs": 24,
+    "num_train_epochs": 40,
     "per_device_train_batch_size": 32,
     "learning_rate": 2e-3,
     "weight_decay": 0.1,

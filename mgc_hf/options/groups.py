@@ -104,11 +104,11 @@ class DataOptions(_Checked):
         Raises:
             OptionError: Values out of range, all of them in one message.
         """
-        from mgc_hf.data.protocols import PROTOCOLS
+        from mgc_hf.data.protocols import drawn_protocols
 
         leaky_only = self.protocol == "segment"
         self._check(
-            (self.protocol in PROTOCOLS, "protocol", f"one of {', '.join(PROTOCOLS)}"),
+            (self.protocol in drawn_protocols(), "protocol", f"one of {', '.join(drawn_protocols())}"),
             (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
             (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
             (
@@ -268,7 +268,7 @@ class TrainOptions(TrainingArguments, _Checked):
 
     output_dir: str | None = _option(None, "Folder for the model, its card and its checkpoints")
     seed: int = _option(0, "Seed of split, initial weights and training")
-    num_train_epochs: float = _option(24.0, "Epochs, at most")
+    num_train_epochs: float = _option(40.0, "Epochs, at most")
     per_device_train_batch_size: int = _option(32, "Training batch size per device")
     per_device_eval_batch_size: int = _option(64, "Evaluation batch size per device")
     learning_rate: float = _option(2e-3, "Peak learning rate")
