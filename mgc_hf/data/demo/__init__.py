@@ -1,36 +1,20 @@
-"""The embedded demo corpus: synthetic music in the shape of GTZAN, composed from seeded rules, rendered without a download.
+"""The embedded demo corpus: synthetic music in the shape of GTZAN, composed by seeded rules and rendered offline.
 
-It stands in for the real data where there is no network: to try a command, to test, to show what a report looks like. It is
-no measure of how well a model recognises genres in real recordings.
+It stands in for the real data where there is no network: to try a command, to test, to show what a report looks like.
+It is no measure of how well a model recognises genres in real recordings. `docs/demo.md` is the page for users.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from .record import SAMPLING_RATE
+from mgc_hf.data.demo.record import SAMPLING_RATE
+from mgc_hf.labels import GTZAN_GENRES
 
-
-__all__ = ["DEMO_GENRES", "DEMO_VERSION", "SAMPLING_RATE", "DemoClip", "generate_demo", "render_clip"]
+__all__ = ["DEMO_VERSION", "SAMPLING_RATE", "DemoClip", "generate_demo", "render_clip"]
 
 #: Goes up whenever the same options would give other bytes; part of cache keys.
 DEMO_VERSION = 1
-
-#: GTZAN's genres, in its (alphabetical) order.
-DEMO_GENRES: tuple[str, ...] = (
-    "blues",
-    "classical",
-    "country",
-    "disco",
-    "hiphop",
-    "jazz",
-    "metal",
-    "pop",
-    "reggae",
-    "rock",
-)
 
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 600.0
 
@@ -41,7 +25,7 @@ class DemoClip:
 
     Args:
         track_id (`str`): Genre and number, such as `"blues.00000"`.
-        genre (`str`): One of [`DEMO_GENRES`].
+        genre (`str`): One of [`labels.GTZAN_GENRES`].
         wav (`bytes`): A WAV file: 22,050 Hz, mono, 16-bit PCM.
     """
 
@@ -56,7 +40,7 @@ def render_clip(genre: str, index: int, seconds: float = 30.0, seed: int = 0) ->
     The clip depends on the arguments alone: the same arguments give the same bytes, in any process and any order.
 
     Args:
-        genre (`str`): One of [`DEMO_GENRES`].
+        genre (`str`): One of [`labels.GTZAN_GENRES`].
         index (`int`): Number of the clip within its genre, from 0.
         seconds (`float`, *optional*, defaults to 30.0): Length, from 1 to 600 seconds.
         seed (`int`, *optional*, defaults to 0): Seed of the corpus.
@@ -68,12 +52,12 @@ def render_clip(genre: str, index: int, seconds: float = 30.0, seed: int = 0) ->
         ValueError: If an argument is out of range.
         ImportError: If symusic 0.5.9 or the soundfont of pretty_midi is missing.
     """
-    from .compose import compose
-    from .record import record, to_wav
-    from .synth import check_synthesizer
+    from mgc_hf.data.demo.compose import compose
+    from mgc_hf.data.demo.record import record, to_wav
+    from mgc_hf.data.demo.synth import check_synthesizer
 
-    if genre not in DEMO_GENRES:
-        raise ValueError(f"genre={genre!r} is not one of the demo corpus: {', '.join(DEMO_GENRES)}")
+    if genre not in GTZAN_GENRES:
+        raise ValueError(f"genre={genre!r} is not one of the demo corpus: {', '.join(GTZAN_GENRES)}")
     if index < 0:
         raise ValueError(f"index={index} must be 0 or more")
     _check_seconds(seconds)
@@ -97,7 +81,7 @@ def generate_demo(clips_per_genre: int = 20, seconds: float = 30.0, seed: int = 
         ValueError: If an option is out of range (at the call, before the first clip).
         ImportError: If symusic 0.5.9 or the soundfont of pretty_midi is missing (at the call too).
     """
-    from .synth import check_synthesizer
+    from mgc_hf.data.demo.synth import check_synthesizer
 
     if clips_per_genre < 1:
         raise ValueError(f"clips_per_genre={clips_per_genre} must be 1 or more")
@@ -105,7 +89,7 @@ def generate_demo(clips_per_genre: int = 20, seconds: float = 30.0, seed: int = 
     check_synthesizer()
     return (
         DemoClip(f"{genre}.{index:05d}", genre, render_clip(genre, index, seconds, seed))
-        for genre in DEMO_GENRES
+        for genre in GTZAN_GENRES
         for index in range(clips_per_genre)
     )
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from random import Random
 
-from .melody import play_melody
-from .players import Bar, play_bass, play_chords, play_drums
-from .score import Note, Part, Piece
-from .spec import Bass, Comp, Lead, Variant
-from .styles import STYLES
-from .theory import Chord, Progression, parse_progression
-
+from mgc_hf.data.demo.melody import play_melody
+from mgc_hf.data.demo.players import Bar, play_bass, play_chords, play_drums
+from mgc_hf.data.demo.score import Note, Part, Piece
+from mgc_hf.data.demo.spec import Bass, Comp, Lead, Variant
+from mgc_hf.data.demo.styles import STYLES
+from mgc_hf.data.demo.theory import Chord, Progression, parse_progression
 
 # An excerpt starts anywhere in the first bars, as a clip cut from a record does.
 _LEAD_IN_BARS = 16
@@ -63,7 +62,7 @@ def compose(genre: str, rng: Random, seconds: float) -> Piece:
     variant = rng.choices(variants, [v.weight for v in variants])[0]
     low, high = variant.tempo
     tempo = low * (high / low) ** rng.random()
-    tonic = rng.randrange(12)
+    tonic = rng.choice(variant.keys)
     clock = Clock(tempo, variant, rng)
     offset = rng.uniform(0.0, _LEAD_IN_BARS * variant.meter)
     # Rubato can hold the clock back by less than a bar; two more cover it.

@@ -1,11 +1,8 @@
 """General MIDI program numbers (from 0) and drum keys that the demo styles use.
 
-Source: General MIDI 1 sound set and percussion key map (MIDI Manufacturers Association, RP-003); the numbers of the drum
-kits are Roland's GS ones, which the soundfont follows.
+Source: General MIDI 1 sound set and percussion key map (MIDI Manufacturers Association, RP-003); the numbers of the
+drum kits are Roland's GS ones, which the soundfont follows.
 """
-
-from __future__ import annotations
-
 
 # Programs: keys and chromatic percussion.
 PIANO, BRIGHT_PIANO, ELECTRIC_GRAND, HONKY_TONK, E_PIANO, E_PIANO_2, HARPSICHORD, CLAVINET = range(8)
@@ -65,7 +62,7 @@ DRUM_KEYS: dict[str, int] = {
 #: Toms of a fill, from high to low.
 TOMS: tuple[str, ...] = ("high_tom", "mid_tom", "low_tom", "floor_tom")
 
-#: Programs that are struck or plucked and so die away while the key is held; seconds until they have lost 8.7 dB (1/e).
+#: Programs that are struck or plucked and so die away while the key is held: seconds until 1/e (8.7 dB less) is left.
 #: The synthesizer holds the loop of such a sample at a constant level.
 DECAY_S: dict[int, float] = {
     **dict.fromkeys((PIANO, BRIGHT_PIANO, ELECTRIC_GRAND, HONKY_TONK, E_PIANO, E_PIANO_2), 1.3),
@@ -76,3 +73,14 @@ DECAY_S: dict[int, float] = {
     MUTED_GUITAR: 0.15,
     DISTORTION: 4.0,
 }
+
+#: The same for drums (the electronic kits loop even their kicks), by the names above.
+_DRUM_DECAY_S = {
+    **dict.fromkeys(("hat", "pedal", "rim", "claves", "shaker", "cabasa", "cowbell"), 0.05),
+    **dict.fromkeys(("tambourine", "clap", "scratch", "scratch2", "guiro"), 0.1),
+    **dict.fromkeys(("kick", "snare", "snare2", "bongo", "conga", "low_conga", "timbale", "agogo"), 0.15),
+    **dict.fromkeys(("floor_tom", "low_tom", "mid_tom", "high_tom", "triangle", "open"), 0.3),
+    **dict.fromkeys(("ride", "bell"), 0.6),
+    **dict.fromkeys(("crash", "china"), 0.9),
+}
+DRUM_DECAY_S: dict[int, float] = {key: _DRUM_DECAY_S[name] for name, key in DRUM_KEYS.items()}

@@ -1,17 +1,14 @@
 """Melodies: motifs of two bars that return over the changing chords."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-from .players import Bar, Choices, steps_of
-from .score import Note
-from .spec import Lead
-from .theory import Chord, ladder, scale_of
-
+from mgc_hf.data.demo.players import Bar, Choices, steps_of
+from mgc_hf.data.demo.score import Note
+from mgc_hf.data.demo.spec import Lead
+from mgc_hf.data.demo.theory import Chord, ladder, scale_of
 
 _STEPS = (-2, -1, -1, -1, 0, 1, 1, 1, 2)
 _LEAPS = (-5, -4, -3, 3, 4, 5)
@@ -81,9 +78,7 @@ def _moves(count: int, leap: float, rng: Random) -> tuple[int, ...]:
     return tuple(rng.choice(_LEAPS if rng.random() < leap else _STEPS) for _ in range(count))
 
 
-def _move(
-    pitch: int, move: int, chord: Chord, strong: bool, scale: tuple[int, ...], tonic: int, lead: Lead
-) -> int:
+def _move(pitch: int, move: int, chord: Chord, strong: bool, scale: tuple[int, ...], tonic: int, lead: Lead) -> int:
     """Go `move` rungs along the ladder, turning back at the ends of the range; then to a chord tone if `strong`."""
     rungs = ladder(chord, scale, tonic, lead.low, lead.high)
     index = min(bisect_left(rungs, pitch), len(rungs) - 1) + move

@@ -1,17 +1,15 @@
 """The players: they read the text patterns of a style and play them over the bars of a form."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from . import gm
-from .score import Note
-from .spec import CHANCES, VELOCITIES, Bass, Comp, Drums
-from .theory import Chord, lowest, voice
+from mgc_hf.data.demo import gm
+from mgc_hf.data.demo.score import Note
+from mgc_hf.data.demo.spec import CHANCES, VELOCITIES, Bass, Comp, Drums
+from mgc_hf.data.demo.theory import Chord, lowest, voice
 
 
 class Step(NamedTuple):
@@ -47,6 +45,7 @@ class Bar:
     minor: bool
 
     def chord_index(self, position: float) -> int:
+        """Which of the bar's chords sounds at a position in beats."""
         return min(int(position / self.meter * len(self.chords) + 1e-6), len(self.chords) - 1)
 
     def chord(self, position: float) -> Chord:
@@ -216,7 +215,7 @@ def play_bass(bass: Bass, bars: Sequence[Bar], rng: Random) -> list[Note]:
 
 
 def _walk(chord: Chord, low: int, previous: int | None, begins: bool, target: int | None, rng: Random) -> int:
-    """Next note of a walking line: the root on a new chord, a neighbour of the next root before it changes, else a step."""
+    """Next note of a walking line: the root on a new chord, a neighbour of the next root before it, else a step."""
     root = lowest(chord.root, low)
     if previous is None:
         return root

@@ -1,26 +1,25 @@
 """The recording: parts are balanced and mixed, then go through a room, an equaliser, tape and a noise floor.
 
-All of it is drawn for each clip from the same distributions whatever the genre, so that the average spectrum tells as much
-about the recording as about the music.
+All of it is drawn for each clip from the same distributions whatever the genre, so that the average spectrum tells of
+the recording as well as of the music.
 """
-
-from __future__ import annotations
 
 import io
 from random import Random
 
 import numpy as np
 
-from .score import Piece
-from .synth import play_part
-
+from mgc_hf.data.demo.score import Piece
+from mgc_hf.data.demo.synth import play_part
 
 SAMPLING_RATE = 22050
 
-# Tunings of the synthesizer: samples per second to render at; played at 22,050 they sound up to 50 cents off.
-_RATES = (21423, 21735, 22050, 22369, 22696)
+# Tunings: samples per second to render at; played at 22,050 they sound up to 12 cents flat or sharp.
+_RATES = (21898, 22050, 22203)
+# Keeps divisions finite where nothing sounds.
+_LEAST = 1e-9
 _EQ_HZ = (40.0, 120.0, 350.0, 1000.0, 2500.0, 5000.0, 10000.0)
-_EQ_SPREAD_DB = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+_EQ_SPREAD_DB = (2.5, 2.0, 2.0, 2.0, 2.0, 2.5, 2.5)
 
 
 def record(piece: Piece, rng: Random) -> np.ndarray:
@@ -31,27 +30,31 @@ def record(piece: Piece, rng: Random) -> np.ndarray:
         rng (`Random`): Source of all chance.
 
     Returns:
-        `np.ndarray`: float32 of shape `(num_samples,)`, `round(piece.seconds * 22050)` samples, peak between 0.4 and 0.98.
+        `np.ndarray`: float32 of shape `(num_samples,)` with `round(piece.seconds * 22050)` samples, peak from 0.4 to
+        0.98.
     """
     count = round(piece.seconds * SAMPLING_RATE)
     noise = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
     dry = _mix(piece, rng, count)
     audio = _room_and_equaliser(dry, rng, noise)
     drive = rng.uniform(0.3, 2.5)
-    audio = np.tanh(audio * np.float32(drive / np.percentile(np.abs(audio[::16]), 99.5)))
+    loud = float(np.percentile(np.abs(audio[::16]), 99.5))
+    audio = np.tanh(audio * np.float32(drive / max(loud, _LEAST)))
     level = 10 ** (rng.uniform(-75.0, -50.0) / 20)
-    audio += np.float32(level * np.sqrt(np.mean(audio**2, dtype=np.float64)) * 3) * (noise.random(count, np.float32) - 0.5)
-    return audio * np.float32(rng.uniform(0.4, 0.98) / np.max(np.abs(audio)))
+    audio += np.float32(level * np.sqrt(np.mean(audio**2, dtype=np.float64)) * 3) * (
+        noise.random(count, np.float32) - 0.5
+    )
+    return audio * np.float32(rng.uniform(0.4, 0.98) / max(float(np.max(np.abs(audio))), _LEAST))
 
 
 def _loudness(audio: np.ndarray) -> float:
-    """Root mean square of the loud parts: the 90th percentile over frames of 50 ms (never 0)."""
+    """Root mean square of the loud moments: the 90th percentile over frames of 50 ms; of few notes, near their own."""
     frame = SAMPLING_RATE // 20
     frames = audio[: len(audio) // frame * frame].reshape(-1, frame)
     if not len(frames):
         frames = audio[None]
     powers = np.mean(frames**2, axis=1)
-    return float(np.sqrt(np.percentile(powers, 90))) or float(np.sqrt(powers.max())) or 1.0
+    return float(np.sqrt(max(np.percentile(powers, 90), powers.max() / 10, _LEAST)))
 
 
 def _mix(piece: Piece, rng: Random, count: int) -> np.ndarray:
@@ -84,7 +87,7 @@ def _room_and_equaliser(audio: np.ndarray, rng: Random, noise: np.random.Generat
     hertz = np.fft.rfftfreq(size, 1 / SAMPLING_RATE)
     gains = [rng.uniform(-spread, spread) for spread in _EQ_SPREAD_DB]
     curve = np.interp(np.log(np.maximum(hertz, 1.0)), np.log(_EQ_HZ), gains)
-    low, high = rng.uniform(20.0, 60.0), 10 ** rng.uniform(np.log10(9000.0), np.log10(20000.0))
+    low, high = rng.uniform(20.0, 60.0), 10 ** rng.uniform(np.log10(8000.0), np.log10(20000.0))
     curve -= 10 * np.log10(1 + (low / np.maximum(hertz, 1e-3)) ** 4) + 10 * np.log10(1 + (hertz / high) ** 6)
     response *= (10 ** (curve / 20)).astype(np.float32)
     return fft.irfft(fft.rfft(audio, size) * response, size)[: len(audio)]

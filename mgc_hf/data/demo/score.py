@@ -1,7 +1,5 @@
 """What a composition is made of: notes, parts and the piece that the renderer plays."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +41,7 @@ class Part:
 
     @property
     def is_drum(self) -> bool:
+        """Whether pitches are drum keys and the program is a kit."""
         return self.role == "drums"
 
 

@@ -1,18 +1,20 @@
 """The vocabulary in which the styles are declared.
 
-Rhythms are text. A pattern has one or more bars, separated by `|`; each character is one step, spaces are for the eye. The
-number of steps decides the grid: 16 in a bar of four beats are sixteenths, 12 are triplets. `.` is a rest and `-` holds the
-note before it. What the other characters mean is said by the class that reads them.
+Rhythms are text. A pattern has one or more bars, separated by `|`; each character is one step, spaces are for the eye.
+The number of steps decides the grid: 16 in a bar of four beats are sixteenths, 12 are triplets. `.` is a rest and `-`
+holds the note before it. What the other characters mean is said by the class that reads them.
 """
 
-from __future__ import annotations
+from dataclasses import dataclass
 
-from dataclasses import dataclass, field
-
-from . import gm
-
+from mgc_hf.data.demo import gm
 
 Range = tuple[float, float]
+
+#: Tonics (0 for C) that lie well under the hands: open strings of guitars, and the flat keys of horns and keyboards.
+GUITAR_KEYS = (4, 9, 2, 7, 0)
+LOW_GUITAR_KEYS = (4, 2, 9)
+FLAT_KEYS = (5, 10, 3, 8, 0, 7)
 
 #: Loudness of the hits in a pattern; `?` and `!` sound with a chance of one half and one quarter.
 VELOCITIES: dict[str, float] = {"X": 1.0, "x": 0.8, "o": 0.62, "g": 0.4, "?": 0.62, "!": 0.75}
@@ -48,8 +50,8 @@ class Bass:
 
     Args:
         programs (`tuple[int, ...]`): Instruments to draw from.
-        patterns (`tuple[str, ...]`): Characters: `1 2 3 4 5 6 7 8` a degree above the chord's root, `d` the fifth below it,
-            `a` a semitone below the next chord's root, `w` the next note of a walking line.
+        patterns (`tuple[str, ...]`): Characters: `1 2 3 4 5 6 7 8` a degree above the chord's root, `d` the fifth
+            below it, `a` a semitone below the next chord's root, `w` the next note of a walking line.
         low (`int`): Lowest MIDI key of a root.
         gate (`float`): Part of the written length that sounds.
         level (`float`): Loudness in dB.
@@ -70,9 +72,10 @@ class Comp:
 
     Args:
         programs (`tuple[int, ...]`): Instruments to draw from.
-        patterns (`tuple[str, ...]`): Characters: hits of the whole chord ([`VELOCITIES`]); `D` and `U` strums down and up;
-            `0` to `9` single notes of the chord from the bottom (past its top they go on an octave higher); `b` and `f` the
-            root and the fifth below the chord; `m` the two lowest notes, damped; `s` the chord with a sixth for its fifth.
+        patterns (`tuple[str, ...]`): Characters: hits of the whole chord ([`VELOCITIES`]); `D` and `U` strums down and
+            up; `0` to `9` single notes of the chord from the bottom (past its top they go on an octave higher); `b`
+            and `f` the root and the fifth below the chord; `m` the two lowest notes, damped; `s` the chord with a
+            sixth for its fifth.
         layout (`str`): See [`theory.voice`].
         low (`int`): MIDI key near which the chord starts.
         gate (`float`): Part of the written length that sounds.
@@ -116,8 +119,8 @@ class Lead:
     repeat: float = 0.6
     leap: float = 0.12
     gate: float = 0.92
-    level: float = -5.0
-    presence: float = 0.7
+    level: float = -4.0
+    presence: float = 0.85
     expressive: bool = False
 
 
@@ -128,10 +131,11 @@ class Variant:
     Args:
         name (`str`): For people.
         tempo (`tuple[float, float]`): Beats per minute, drawn uniformly on a logarithmic axis.
-        progressions (`tuple[str, ...]`): Roman numerals, see [`theory.parse_progression`]; two are drawn, for the two kinds
-            of section.
+        progressions (`tuple[str, ...]`): Roman numerals, see [`theory.parse_progression`]; two are drawn, for the two
+            kinds of section.
         parts (`tuple[Bass | Comp | Lead, ...]`): The players besides the drummer.
         drums ([`Drums`], *optional*): The drummer.
+        keys (`tuple[int, ...]`): Tonics to draw from, 0 for C.
         meter (`int`): Beats in a bar.
         swing (`tuple[float, float]`): Where an off-beat falls in its pair: 0.5 is straight, 0.667 a triplet.
         swing_unit (`float`): Length of that pair in beats: 1 swings eighths, 0.5 sixteenths.
@@ -147,6 +151,7 @@ class Variant:
     progressions: tuple[str, ...]
     parts: tuple[Bass | Comp | Lead, ...]
     drums: Drums | None = None
+    keys: tuple[int, ...] = tuple(range(12))
     meter: int = 4
     swing: Range = (0.5, 0.5)
     swing_unit: float = 1.0
@@ -154,4 +159,4 @@ class Variant:
     loose: float = 0.006
     rubato: float = 0.0
     dynamics: float = 1.0
-    weight: float = field(default=1.0)
+    weight: float = 1.0

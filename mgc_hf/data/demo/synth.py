@@ -1,26 +1,23 @@
 """The instruments: symusic's General MIDI synthesizer with the soundfont that pretty_midi ships, played note by note.
 
-The synthesizer of symusic 0.5.9 ignores velocity and controllers and holds looped samples at a constant level. So it renders
-each pitch of a part once, as long as it is ever held; loudness, the dying away of struck and plucked notes, releases,
-scoops and vibrato are put on here, and the notes are added up.
+The synthesizer of symusic 0.5.9 ignores velocity and controllers and holds looped samples at a constant level (tried).
+So it renders each pitch of a part once, as long as it is ever held; loudness, the dying away of struck and plucked
+notes, releases, scoops and vibrato are put on here, and the notes are added up.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from . import gm
-from .score import Note, Part
-
+from mgc_hf.data.demo import gm
+from mgc_hf.data.demo.score import Note, Part
+from mgc_hf.data.demo.soundfont import SOUNDFONT, find_soundfont, tune
 
 SYMUSIC_VERSION = "0.5.9"
-_SOUNDFONT = "TimGM6mb.sf2"
 _FIX = f'run: pip install "symusic=={SYMUSIC_VERSION}" "pretty_midi>=0.2.9,<0.3"'
 
 # Longest note that is rendered and longest ring of a drum, in seconds.
@@ -30,22 +27,11 @@ _RELEASE_S = 0.08
 _SCOOP_S, _VIBRATO_HZ, _VIBRATO_CENTS, _VIBRATO_AFTER_S = 0.07, 5.5, 20.0, 0.25
 
 
-def find_soundfont() -> Path:
-    """Path of the soundfont inside pretty_midi, which is not imported for it.
-
-    Raises:
-        ImportError: If pretty_midi or its soundfont is not there; the message says what to run.
-    """
-    spec = importlib.util.find_spec("pretty_midi")
-    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
-        path = Path(folder) / _SOUNDFONT
-        if path.is_file():
-            return path
-    raise ImportError(f"the demo corpus needs the soundfont {_SOUNDFONT} that pretty_midi ships; {_FIX}")
-
-
-def check_synthesizer() -> None:
+def check_synthesizer() -> Path:
     """Check that the synthesizer can be used.
+
+    Returns:
+        `Path`: The soundfont.
 
     Raises:
         ImportError: If symusic is missing or not the version whose `render` works, or if the soundfont is missing; the
@@ -57,15 +43,31 @@ def check_synthesizer() -> None:
         raise ImportError(f"the demo corpus is rendered by symusic, which is not installed; {_FIX}") from error
     if version != SYMUSIC_VERSION:
         raise ImportError(f"the demo corpus needs symusic {SYMUSIC_VERSION}, found {version}; {_FIX}")
-    find_soundfont()
+    path = find_soundfont()
+    if path is None:
+        raise ImportError(f"the demo corpus needs the soundfont {SOUNDFONT} that pretty_midi ships; {_FIX}")
+    return path
 
 
 @lru_cache(maxsize=8)
 def _synthesizer(sampling_rate: int) -> Any:
-    """A synthesizer for a rate; opening the soundfont takes some milliseconds, so it is kept."""
+    """A synthesizer for a rate, with the soundfont in tune; kept, since opening one takes a while.
+
+    It maps the file into memory, which outlives the file's name; where a mapped file cannot be deleted (Windows), the
+    copy stays in the temporary folder.
+    """
     from symusic import Synthesizer
 
-    return Synthesizer(str(find_soundfont()), sampling_rate, 0)
+    font = _tuned(check_synthesizer())
+    with TemporaryDirectory(prefix="mgc-hf-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / SOUNDFONT
+        path.write_bytes(font)
+        return Synthesizer(str(path), sampling_rate, 0)
+
+
+@lru_cache(maxsize=1)
+def _tuned(path: Path) -> bytes:
+    return tune(path.read_bytes())
 
 
 def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate: int) -> dict[int, np.ndarray]:
@@ -83,7 +85,9 @@ def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate
     from symusic import Note as MidiNote
     from symusic import Score, Track
 
-    score, track = Score(480, ttype="second"), Track("", program, is_drum, ttype="second")
+    # the factories return one of three classes by `ttype`, which a type checker cannot tell apart
+    score: Any = Score(480, ttype="second")
+    track: Any = Track("", program, is_drum, ttype="second")
     slots: dict[int, tuple[int, int]] = {}
     start = 0.0
     for pitch, length in lengths.items():
@@ -112,9 +116,7 @@ def play_part(part: Part, seconds: float, rate: int) -> np.ndarray:
         held = _DRUM_RING_S if part.is_drum else min(note.length, _LONGEST_S)
         lengths[note.pitch] = max(lengths.get(note.pitch, 0.0), held)
     bank = _render_pitches(part.program, part.is_drum, lengths, rate)
-    decay = None if part.is_drum else gm.DECAY_S.get(part.program)
-    if decay is not None:
-        bank = {pitch: _die_away(sound, pitch, decay, rate) for pitch, sound in bank.items()}
+    bank = {pitch: _die_away(sound, part, pitch, rate) for pitch, sound in bank.items()}
     out = np.zeros(round(seconds * rate), np.float32)
     fade = np.linspace(1.0, 0.0, int(_RELEASE_S * rate), dtype=np.float32)
     for note in part.notes:
@@ -122,9 +124,14 @@ def play_part(part: Part, seconds: float, rate: int) -> np.ndarray:
     return out
 
 
-def _die_away(sound: np.ndarray, pitch: int, decay: float, rate: int) -> np.ndarray:
-    """Let a struck or plucked sound lose its energy, high notes faster than low ones."""
-    seconds = decay * 2.0 ** ((60 - pitch) / 24)
+def _die_away(sound: np.ndarray, part: Part, pitch: int, rate: int) -> np.ndarray:
+    """Let a struck or plucked sound lose its energy, high notes faster than low ones; leave a blown or bowed one."""
+    if part.is_drum:
+        seconds = gm.DRUM_DECAY_S[pitch]
+    elif part.program in gm.DECAY_S:
+        seconds = gm.DECAY_S[part.program] * 2.0 ** ((60 - pitch) / 24)
+    else:
+        return sound
     return sound * np.exp(np.arange(len(sound), dtype=np.float32) * np.float32(-1.0 / (seconds * rate)))
 
 
@@ -145,9 +152,11 @@ def _add_note(out: np.ndarray, sound: np.ndarray, note: Note, part: Part, fade: 
 
 
 def _bend(sound: np.ndarray, length: float, rate: int) -> np.ndarray:
-    """Scoop into a note from a semitone below and, if it is long, hold it with vibrato, by reading it at a varying speed."""
+    """Scoop into a note from a semitone below and, if it is long, hold it with vibrato: read it at a varying speed."""
     time = np.arange(len(sound), dtype=np.float32) / np.float32(rate)
-    lag = np.minimum(time, np.float32(_SCOOP_S)) - np.minimum(time, np.float32(_SCOOP_S)) ** 2 / np.float32(2 * _SCOOP_S)
+    lag = np.minimum(time, np.float32(_SCOOP_S)) - np.minimum(time, np.float32(_SCOOP_S)) ** 2 / np.float32(
+        2 * _SCOOP_S
+    )
     read = time - np.float32(1 - 2 ** (-1 / 12)) * lag
     if length > 2 * _VIBRATO_AFTER_S:
         turn = 2 * np.pi * _VIBRATO_HZ

@@ -1,11 +1,8 @@
 """Harmony: scales, chords from Roman numerals, and ways to lay a chord out on an instrument."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-
 
 #: Semitones above the tonic.
 SCALES: dict[str, tuple[int, ...]] = {
@@ -64,6 +61,7 @@ class Chord:
 
     @property
     def pitch_classes(self) -> frozenset[int]:
+        """The tones as pitch classes, 0 for C."""
         return frozenset((self.root + tone) % 12 for tone in self.tones)
 
     def tone(self, *candidates: int) -> int:
@@ -75,8 +73,8 @@ def parse_chord(numeral: str, tonic: int) -> Chord:
     """Read a Roman numeral such as `"I"`, `"bVII"`, `"ii7"` or `"viio"`.
 
     Args:
-        numeral (`str`): Degrees of the major scale with `b` or `#` before them; capitals are major, small letters minor;
-            then one of `5 6 7 9 maj7 maj9 add9 sus4 o o7 h7` (`o` diminished, `h7` half-diminished).
+        numeral (`str`): Degrees of the major scale with `b` or `#` before them; capitals are major, small letters
+            minor; then one of `5 6 7 9 maj7 maj9 add9 sus4 o o7 h7` (`o` diminished, `h7` half-diminished).
         tonic (`int`): Pitch class of the key.
 
     Raises:
@@ -117,8 +115,8 @@ def scale_of(name: str, minor: bool) -> tuple[int, ...]:
 def ladder(chord: Chord, scale: tuple[int, ...], tonic: int, low: int, high: int) -> list[int]:
     """Pitches from `low` to `high` for a melody over a chord.
 
-    They are the chord's tones and the scale's, without those that rub (a semitone) against a chord tone from outside the
-    scale, so that a scale also fits borrowed chords.
+    They are the chord's tones and the scale's, without those that rub (a semitone) against a chord tone from outside
+    the scale, so that a scale also fits borrowed chords.
     """
     chordal = chord.pitch_classes
     passing = {(tonic + step) % 12 for step in scale}
@@ -133,24 +131,22 @@ def voice(chord: Chord, layout: str, low: int) -> tuple[int, ...]:
 
     Args:
         chord ([`Chord`]): The chord.
-        layout (`str`): `"close"` (the inversion nearest to `low` + 7: moves little from chord to chord), `"shell"` (the
-            same without root and fifth where a seventh is there), `"power"` (root, fifth, octave), `"guitar"` (root,
-            fifth, octave, third, fifth: an open-string shape), `"arpeggio"` (close, from the root) or `"octave"`.
+        layout (`str`): `"close"` (the inversion nearest to `low` + 7: moves little from chord to chord), `"shell"`
+            (the same without root and fifth where a seventh is there), `"power"` (root, fifth, octave), `"guitar"`
+            (root, fifth, octave, third, fifth: an open-string shape) or `"arpeggio"` (close, from the root).
         low (`int`): MIDI key near which the chord starts.
 
     Raises:
         ValueError: If the layout is unknown.
     """
     root = lowest(chord.root, low)
-    if layout == "octave":
-        return root, root + 12
     if layout == "power":
         return root, root + 7, root + 12
     fifth = chord.tone(7, 6)
     if layout == "guitar":
         third = next((t for t in chord.tones if t in (3, 4, 5)), 7)
         upper = next((t for t in chord.tones if t in (9, 10, 11)), 12)
-        return root, root + fifth, root + upper, root + 12 + third, root + 12 + fifth
+        return tuple(sorted({root, root + fifth, root + upper, root + 12 + third, root + 12 + fifth}))
     if layout == "arpeggio":
         return tuple(root + tone for tone in chord.tones)
     tones = chord.tones
@@ -160,5 +156,7 @@ def voice(chord: Chord, layout: str, low: int) -> tuple[int, ...]:
     elif layout not in ("close", "shell"):
         raise ValueError(f"unknown layout {layout!r}")
     centre = low + 7
-    inversions = [tuple(sorted(lowest((chord.root + t) % 12, start) for t in tones)) for start in range(low - 5, low + 7)]
+    inversions = [
+        tuple(sorted(lowest((chord.root + t) % 12, start) for t in tones)) for start in range(low - 5, low + 7)
+    ]
     return min(inversions, key=lambda pitches: (abs(sum(pitches) / len(pitches) - centre), pitches))

@@ -4,11 +4,8 @@ Instruments, tempi and rhythms overlap between genres on purpose: a listener (or
 together in time, not merely which of them sound.
 """
 
-from __future__ import annotations
-
-from ..spec import Variant
-from . import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
-
+from mgc_hf.data.demo.spec import Variant
+from mgc_hf.data.demo.styles import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
 
 #: The variants of each genre; the keys are GTZAN's genres in its order.
 STYLES: dict[str, tuple[Variant, ...]] = {
