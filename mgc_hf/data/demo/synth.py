@@ -15,14 +15,15 @@ import numpy as np
 
 from mgc_hf.data.demo import gm
 from mgc_hf.data.demo.score import Note, Part
-from mgc_hf.data.demo.soundfont import SOUNDFONT, find_soundfont, tune
+from mgc_hf.data.demo.soundfont import SOUNDFONT, find_soundfont, mend
 
 SYMUSIC_VERSION = "0.5.9"
 _FIX = f'run: pip install "symusic=={SYMUSIC_VERSION}" "pretty_midi>=0.2.9,<0.3"'
 
 # Longest note that is rendered and longest ring of a drum, in seconds.
 _LONGEST_S, _DRUM_RING_S = 8.0, 2.0
-_RELEASE_S = 0.08
+# Releases that are put on, and silence between pitches: the synthesizer's own releases take up to 0.1 s (measured).
+_RELEASE_S, _GAP_S = 0.08, 0.25
 # A semitone below and up within 70 ms; vibrato of 5.5 Hz and 20 cents that sets in after 0.25 s.
 _SCOOP_S, _VIBRATO_HZ, _VIBRATO_CENTS, _VIBRATO_AFTER_S = 0.07, 5.5, 20.0, 0.25
 
@@ -51,14 +52,14 @@ def check_synthesizer() -> Path:
 
 @lru_cache(maxsize=8)
 def _synthesizer(sampling_rate: int) -> Any:
-    """A synthesizer for a rate, with the soundfont in tune; kept, since opening one takes a while.
+    """A synthesizer for a rate, with the mended soundfont; kept, since opening one takes a while.
 
     It maps the file into memory, which outlives the file's name; where a mapped file cannot be deleted (Windows), the
     copy stays in the temporary folder.
     """
     from symusic import Synthesizer
 
-    font = _tuned(check_synthesizer())
+    font = _mended(check_synthesizer())
     with TemporaryDirectory(prefix="mgc-hf-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / SOUNDFONT
         path.write_bytes(font)
@@ -66,8 +67,8 @@ def _synthesizer(sampling_rate: int) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _tuned(path: Path) -> bytes:
-    return tune(path.read_bytes())
+def _mended(path: Path) -> bytes:
+    return mend(path.read_bytes())
 
 
 def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate: int) -> dict[int, np.ndarray]:
@@ -93,10 +94,11 @@ def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate
     for pitch, length in lengths.items():
         slots[pitch] = (int(start * rate), int((length + _RELEASE_S) * rate))
         track.notes.append(MidiNote(start, length, pitch, 100, ttype="second"))
-        start += length + 3 * _RELEASE_S
+        start += length + _GAP_S
+    # After the end of a track's last note the output is whatever was in memory: let that be a note that is not used.
+    track.notes.append(MidiNote(start, _RELEASE_S, next(iter(lengths)), 100, ttype="second"))
     score.tracks.append(track)
     audio = _synthesizer(rate).render(score, False)[0]
-    audio = np.concatenate([audio, np.zeros(int(_RELEASE_S * rate) + 1, np.float32)])
     return {pitch: audio[begin : begin + count] for pitch, (begin, count) in slots.items()}
 
 
