@@ -25,7 +25,19 @@ _LAZY = {
     "evaluate": "mgc_hf.run",
 }
 
-__all__ = ["__version__", *sorted(_LAZY)]
+__all__ = [
+    "GenreClassifier",
+    "LogMelFeatureExtractor",
+    "MelLstmConfig",
+    "MelLstmForAudioClassification",
+    "MelLstmModel",
+    "Predictions",
+    "RunResult",
+    "__version__",
+    "evaluate",
+    "fine_tune",
+    "load_gtzan",
+]
 
 if TYPE_CHECKING:
     from mgc_hf.data.sources import load_gtzan

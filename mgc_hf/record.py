@@ -15,11 +15,35 @@ from mgc_hf.outputs import display_name
 from mgc_hf.results import DataRecord, EnvironmentRecord, ModelRecord
 
 #: Packages whose versions may change a figure.
-_PACKAGES = ["torch", "transformers", "datasets", "accelerate", "evaluate", "huggingface_hub", "safetensors", "numpy", "scikit-learn", "soundfile", "soxr"]
+_PACKAGES = [
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "evaluate",
+    "huggingface_hub",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "soundfile",
+    "soxr",
+]
 
 #: Options that say where or how to run, not what was run; a path among them would tell of one machine.
 _PRIVATE = frozenset(
-    ["output_dir", "cache_dir", "resume", "overwrite_output_dir", "disable_tqdm", "config", "help_all", "preprocessing_num_proc", "dataloader_num_workers", "dataloader_pin_memory", "hub_token"]
+    [
+        "output_dir",
+        "cache_dir",
+        "resume",
+        "overwrite_output_dir",
+        "disable_tqdm",
+        "config",
+        "help_all",
+        "preprocessing_num_proc",
+        "dataloader_num_workers",
+        "dataloader_pin_memory",
+        "hub_token",
+    ]
 )
 _SOURCES = frozenset({"dataset", "test_dataset", "split", "model_name_or_path"})
 

@@ -52,7 +52,9 @@ def test_length_is_exact(seconds, samples):
 
 
 def test_same_bytes_in_another_process_and_another_order():
-    wanted = [(genre, i, sha256(render_clip(genre, i, 4.0, 7)).hexdigest()) for genre, i in [("blues", 0), ("jazz", 1)]]
+    wanted = [
+        (genre, i, sha256(render_clip(genre, i, 4.0, 7)).hexdigest()) for genre, i in [("blues", 0), ("jazz", 1)]
+    ]
     corpus = {clip.track_id: clip.wav for clip in generate_demo(2, 4.0, 7)}
     for genre, index, digest in wanted:
         assert sha256(corpus[f"{genre}.{index:05d}"]).hexdigest() == digest

@@ -1,5 +1,6 @@
 """The players: what the text patterns mean."""
 
+import itertools
 from random import Random
 
 import pytest
@@ -136,6 +137,6 @@ def test_motifs_return():
         for note in play_melody(lead, bars, 0, Random(5)):
             counts[int(note.start // 4)] += 1
         pairs = list(zip(counts[::2], counts[1::2], strict=True))
-        return sum(a == b for a, b in zip(pairs, pairs[1:], strict=False)) / (len(pairs) - 1)
+        return sum(a == b for a, b in itertools.pairwise(pairs)) / (len(pairs) - 1)
 
     assert same_rhythm(0.95) > same_rhythm(0.0) + 0.4

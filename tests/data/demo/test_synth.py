@@ -26,7 +26,9 @@ def pitch_hz(audio: np.ndarray, begin: float, end: float) -> float:
     import librosa
 
     piece = audio[int(begin * RATE) : int(end * RATE)]
-    return float(np.median(librosa.yin(piece, fmin=65, fmax=1500, sr=RATE, frame_length=768, hop_length=64, center=False)))
+    return float(
+        np.median(librosa.yin(piece, fmin=65, fmax=1500, sr=RATE, frame_length=768, hop_length=64, center=False))
+    )
 
 
 def test_soundfont_is_pretty_midi_s():
@@ -124,7 +126,9 @@ def test_recording_is_finite_without_a_sound():
 
 
 def test_recordings_differ_in_colour_and_level():
-    notes = tuple(Note(i / 4, 0.2, key, 0.9) for i in range(16) for key in (gm.DRUM_KEYS["snare"], gm.DRUM_KEYS["hat"]))
+    notes = tuple(
+        Note(i / 4, 0.2, key, 0.9) for i in range(16) for key in (gm.DRUM_KEYS["snare"], gm.DRUM_KEYS["hat"])
+    )
     takes = [record(piece(Part("drums", gm.STANDARD_KIT, notes, 0.0)), Random(seed)) for seed in range(8)]
     peaks = [np.abs(take).max() for take in takes]
     assert 0.39 < min(peaks) < max(peaks) < 0.99
