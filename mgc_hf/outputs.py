@@ -12,14 +12,13 @@ from mgc_hf.results import RunResult
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
 SPLIT = "split.json"
-OPTIONS = "options.json"
 CARD = "README.md"
 IMAGES = "images"
 
 _GTZAN_ID = re.compile(rf"({'|'.join(GTZAN_GENRES)})\.\d{{5}}")
 
 #: All that a run writes, apart from the model's own files; overwriting removes these and nothing else.
-_RUN_FILES = (RESULTS, PREDICTIONS, SPLIT, OPTIONS, CARD)
+_RUN_FILES = (RESULTS, PREDICTIONS, SPLIT, CARD)
 _MODEL_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 _RUN_FOLDERS = (IMAGES, "runs")
 

@@ -19,7 +19,9 @@ sequences do not export to ONNX).
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -209,6 +211,17 @@ class MelLstmPreTrainedModel(PreTrainedModel):
         if isinstance(module, MelLstmTexture):
             init.zeros_(module.mean)
             init.ones_(module.deviation)
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Save as any model of transformers does, with weight files that have the mode of any new file.
+
+        safetensors writes them readable by their owner alone, so that nobody else could load the model.
+        """
+        super().save_pretrained(save_directory, **kwargs)
+        mask = os.umask(0)
+        os.umask(mask)
+        for file in Path(save_directory).glob("*.safetensors"):
+            file.chmod(0o666 & ~mask)
 
 
 class MelLstmModel(MelLstmPreTrainedModel):
