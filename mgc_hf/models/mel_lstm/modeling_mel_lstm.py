@@ -212,12 +212,12 @@ class MelLstmPreTrainedModel(PreTrainedModel):
             init.zeros_(module.mean)
             init.ones_(module.deviation)
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Save as any model of transformers does, with weight files that have the mode of any new file.
 
         safetensors writes them readable by their owner alone, so that nobody else could load the model.
         """
-        super().save_pretrained(save_directory, **kwargs)
+        super().save_pretrained(save_directory, *args, **kwargs)
         mask = os.umask(0)
         os.umask(mask)
         for file in Path(save_directory).glob("*.safetensors"):
