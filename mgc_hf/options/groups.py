@@ -334,6 +334,8 @@ class TrainOptions(TrainingArguments, _Checked):
                 "left out without a GPU; --bf16 works on a CPU",
             ),
         )
+        if self.bf16 and not torch.cuda.is_available():
+            self.use_cpu = True  # the Trainer takes bf16 on a CPU only where the CPU was asked for
         try:
             super().__post_init__()
         except (ValueError, TypeError) as error:

@@ -74,6 +74,13 @@ def test_fp16_without_a_gpu_is_refused(monkeypatch):
         parse("--fp16")
 
 
+def test_bf16_works_on_a_cpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    options = parse("--bf16")
+    assert options.train.bf16
+    assert options.train.device.type == "cpu"
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
