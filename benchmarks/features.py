@@ -86,6 +86,7 @@ def measure(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, np
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
+            time.sleep(0.1)  # OpenBLAS's and OpenMP's threads spin on for a while after their work
             wall, processor = time.perf_counter(), time.process_time()
             run()
             seconds[name].append((time.perf_counter() - wall, time.process_time() - processor))

@@ -8,7 +8,6 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
-import torch
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.utils import PaddingStrategy, TensorType, logging
@@ -249,20 +248,21 @@ class LogMelFeatureExtractor(SequenceFeatureExtractor):
                 "or return_tensors=None for a list of arrays"
             )
 
-        rows, masks, own = [], [], []
-        batch = None if ragged else _empty((len(clips), padded[0], settings.num_mel_bins))
-        for index, (length, whole) in enumerate(zip(lengths, padded, strict=True)):
-            start = whole - length if self.padding_side == "left" else 0
-            row = _empty((whole, settings.num_mel_bins)) if batch is None else batch[index]
+        if ragged:
+            features: Any = [np.empty((whole, settings.num_mel_bins), dtype=np.float32) for whole in padded]
+        else:
+            features = np.empty((len(clips), padded[0], settings.num_mel_bins), dtype=np.float32)
+        masks = [np.zeros(whole, dtype=np.int32) for whole in padded]
+        own = []
+        for row, mask, length in zip(features, masks, lengths, strict=True):
+            start = len(row) - length if self.padding_side == "left" else 0
             row[:start] = self.padding_value
             row[start + length :] = self.padding_value
-            rows.append(row)
+            mask[start : start + length] = 1
             own.append(row[start : start + length])
-            masks.append(np.zeros(whole, dtype=np.int32))
-            masks[-1][start : start + length] = 1
         log_mel(clips, own, settings)
 
-        data: dict[str, Any] = {"input_features": [row.numpy() for row in rows] if batch is None else batch.numpy()}
+        data: dict[str, Any] = {"input_features": features}
         if self.return_attention_mask if return_attention_mask is None else return_attention_mask:
             data["attention_mask"] = masks if ragged else np.stack(masks)
         return BatchFeature(data, tensor_type=return_tensors)
@@ -299,11 +299,6 @@ class LogMelFeatureExtractor(SequenceFeatureExtractor):
 def _raised(value: int, unit: int) -> int:
     """Return the next multiple of `unit`."""
     return -(-value // unit) * unit
-
-
-def _empty(shape: tuple[int, ...]) -> torch.Tensor:
-    # Named, because the default device and type are the user's.
-    return torch.empty(shape, dtype=torch.float32, device="cpu")
 
 
 def _refuse_unknown(options: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -10,11 +10,13 @@ longer small beside the signal:
   drowns the faint treble, so that 0.1 % of the frames of music are in need of the second measure instead of 20 %.
 - A frame with a band too faint for its norm is computed again in float64 (`_exact`): pure tones, mostly.
 
-Clips do not share chunks, so the features of a clip are the same bits whatever other clips are in the batch.
+A frame's numbers do not depend on the frames that it is computed with, so the features of a clip are the same bits
+whatever other clips are in the batch and however many threads there are.
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,10 +28,9 @@ from .settings_mel_lstm import LogMelSettings, frame_window, mel_filters
 from .workers_mel_lstm import run_parts
 
 PRE_EMPHASIS = 0.75
-#: Values in the frames of a chunk: with the transform's output they fill the second-level cache (140 frames of 2048).
-CHUNK_VALUES = 140 * 2048
-#: Mel powers that are gathered before they become decibels: half a megabyte.
-GATHERED_VALUES = 2**17
+#: Values in the frames of a chunk, five megabytes: five clips of three seconds. Smaller chunks would stay in a nearer
+#: cache, but the calls themselves weigh more there, above all with several threads (all of this measured).
+CHUNK_VALUES = 650 * 2048
 #: Bands that are multiplied together: wider blocks hold more zeros, narrower ones need more calls.
 BLOCK_BANDS = 16
 # A band is exact enough while `power / (largest filter weight * squared norm of the frame)` is above these, to 0.01 dB
@@ -52,7 +53,10 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is computed once for all clips under the same settings."""
+    """What is computed once for all clips under the same settings.
+
+    There are `bands` filters: `num_mel_bins`, and empty ones that fill the last block.
+    """
 
     settings: LogMelSettings
     frames_per_chunk: int
@@ -63,9 +67,9 @@ class _Plan:
     exact_window: torch.Tensor  # (n_fft,) float64
     exact_blocks: tuple[_Block, ...]  # float64, over the bins of the window alone
     energy_weights: torch.Tensor  # (2 * (n_fft // 2 + 1),): a frame's squared norm from the squares of its spectrum
-    weight: np.ndarray  # (num_mel_bins,) of float32: the scale of the rounding error in each band
-    inverse_weight: torch.Tensor  # (num_mel_bins,): 0 for an empty filter
-    empty: torch.Tensor  # (num_mel_bins,): infinity for an empty filter, which is never faint, else 0
+    weight: np.ndarray  # (bands,) of float32: the scale of the rounding error in each band
+    inverse_weight: torch.Tensor  # (bands,): 0 for an empty filter
+    empty: torch.Tensor  # (bands,): infinity for an empty filter, which is never faint, else 0
     faint: float
     faint_fine: float
 
@@ -73,6 +77,8 @@ class _Plan:
 @functools.lru_cache(maxsize=16)
 def _plan(settings: LogMelSettings) -> _Plan:
     window, filters = frame_window(settings), mel_filters(settings)
+    # Whole blocks, so that each row of powers begins on a cache line: where it begins may decide how products round.
+    filters = np.pad(filters, ((0, 0), (0, -filters.shape[1] % BLOCK_BANDS)))
     angle = 2.0 * np.pi * np.arange(filters.shape[0]) / settings.n_fft
     response = 1.0 + PRE_EMPHASIS**2 - 2.0 * PRE_EMPHASIS * np.cos(angle)  # of power, (n_fft // 2 + 1,)
     emphasised = filters / response[:, None] ** (settings.power / 2.0)
@@ -84,7 +90,7 @@ def _plan(settings: LogMelSettings) -> _Plan:
     following = np.append(window[1:], 0.0)
     return _Plan(
         settings=settings,
-        frames_per_chunk=max(1, CHUNK_VALUES // max(settings.n_fft, settings.hop_length)),
+        frames_per_chunk=max(2, CHUNK_VALUES // max(settings.n_fft, settings.hop_length)),
         window=_float32(window),
         slope=_float32(-PRE_EMPHASIS * (following - window)),
         wrap=float(PRE_EMPHASIS * window[0]),
@@ -114,7 +120,7 @@ def _blocks(filters: np.ndarray, parts: int, dtype: torch.dtype) -> tuple[_Block
     """Cut filters `(bins, bands)` into blocks of bands; every bin counts `parts` times."""
     blocks = []
     for first in range(0, filters.shape[1], BLOCK_BANDS):
-        bands = slice(first, min(first + BLOCK_BANDS, filters.shape[1]))
+        bands = slice(first, first + BLOCK_BANDS)
         used = np.flatnonzero(filters[:, bands].any(axis=1))
         bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
         weights = torch.from_numpy(np.repeat(filters[bins, bands], parts, axis=0)).to(dtype)
@@ -128,17 +134,17 @@ class _Part(NamedTuple):
     number: int  # of the clip
     clip: np.ndarray  # (num_samples,)
     first: int  # frame
-    output: torch.Tensor  # (frames, num_mel_bins)
+    output: np.ndarray  # (frames, num_mel_bins)
 
 
-def log_mel(clips: Sequence[np.ndarray], outputs: Sequence[torch.Tensor], settings: LogMelSettings) -> None:
+def log_mel(clips: Sequence[np.ndarray], outputs: Sequence[np.ndarray], settings: LogMelSettings) -> None:
     """Write the log-mel spectrogram of each clip, dB.
 
     Args:
         clips (`Sequence[np.ndarray]`): Mono clips `(num_samples,)`: floats, or int16 or int32, which are divided by
             their full scale.
-        outputs (`Sequence[torch.Tensor]`): For each clip a contiguous float32 tensor `(num_frames, num_mel_bins)`;
-            with fewer frames than the clip has, only the first are computed.
+        outputs (`Sequence[np.ndarray]`): For each clip a float32 array `(num_frames, num_mel_bins)`; with fewer frames
+            than the clip has, only the first are computed.
         settings (`LogMelSettings`): What to compute.
 
     Raises:
@@ -146,23 +152,34 @@ def log_mel(clips: Sequence[np.ndarray], outputs: Sequence[torch.Tensor], settin
     """
     plan = _plan(settings)
 
-    def parts() -> Iterable[_Part]:
-        for number, (clip, output) in enumerate(zip(clips, outputs, strict=True)):
-            # Equal chunks: a rest of two frames would cost nearly as much as a full one.
-            count = -(-len(output) // plan.frames_per_chunk)
-            size = -(-len(output) // count)
-            for first in range(0, len(output), size):
-                yield _Part(number, clip, first, output[first : first + size])
-
-    def work(shared: Iterable[_Part]) -> None:
+    def work(chunks: Iterator[list[_Part]]) -> None:
         # What the caller set for its models must not reach the features: gradients, and products in bfloat16.
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            worker = _Worker(plan, full_precision=_products_are_float32())
-            for part in shared:
-                worker.add(part)
-            worker.finish()
+            worker = _worker(plan)
+            for chunk in chunks:
+                worker.compute(chunk)
 
-    run_parts(work, parts())
+    run_parts(work, _chunks(clips, outputs, plan.frames_per_chunk))
+
+
+def _chunks(clips: Sequence[np.ndarray], outputs: Sequence[np.ndarray], largest: int) -> list[list[_Part]]:
+    """Cut clips into equally long chunks of up to `largest` frames, as many for each thread."""
+    threads, total = torch.get_num_threads(), sum(map(len, outputs))
+    count = -(-total // (largest * threads)) * threads
+    size = max(-(-total // count), largest // 4)
+    chunks: list[list[_Part]] = [[]]
+    room = size
+    for number, (clip, output) in enumerate(zip(clips, outputs, strict=True)):
+        first = 0
+        while first < len(output):
+            if not room:
+                chunks.append([])
+                room = size
+            part = _Part(number, clip, first, output[first : first + room])
+            chunks[-1].append(part)
+            first += len(part.output)
+            room -= len(part.output)
+    return chunks
 
 
 def _products_are_float32() -> bool:
@@ -173,77 +190,128 @@ def _products_are_float32() -> bool:
     return matmul.fp32_precision in ("none", "ieee")
 
 
-class _Worker:
-    """The working memory of one thread, and the computation of parts in it.
+class _PartViews(NamedTuple):
+    """Views of a thread's buffers for a part of some number of frames."""
 
-    Mel powers are gathered over several parts before the steps that are small beside the call of an operation.
+    samples: np.ndarray  # (num_samples,): one more than the frames hold, for the pre-emphasis
+    current: torch.Tensor  # samples without the last
+    following: torch.Tensor  # samples without the first
+    emphasised: torch.Tensor  # (num_samples - 1,)
+    emphasised_frames: torch.Tensor  # (frames, n_fft), overlapping
+    following_frames: torch.Tensor  # (frames, n_fft), overlapping
+
+
+class _ChunkViews(NamedTuple):
+    """Views of a thread's buffers for a chunk of some number of frames."""
+
+    frames: torch.Tensor  # (frames, n_fft)
+    powers: torch.Tensor  # (frames, bands)
+    powers_of_blocks: tuple[torch.Tensor, ...]  # for each block (frames, BLOCK_BANDS)
+
+
+class _Worker:
+    """The buffers of one thread, and the computation of chunks in them.
+
+    Operations take tens of microseconds here. Every call of torch, be it for a view, is a moment at which another
+    thread may have to be waited for; so views are made once, and what is cut anew for each clip is cut by numpy.
     """
 
-    def __init__(self, plan: _Plan, full_precision: bool):
-        settings = plan.settings
+    def __init__(self, plan: _Plan):
+        settings, size = plan.settings, plan.frames_per_chunk
         self.plan = plan
-        self.full_precision = full_precision
-        # A frame's pre-emphasis takes one sample more than the frame.
-        num_samples = (plan.frames_per_chunk - 1) * settings.hop_length + settings.n_fft + 1
-        rows = max(plan.frames_per_chunk, GATHERED_VALUES // settings.num_mel_bins)
-        self.samples = _empty(num_samples)
-        self.emphasised = _empty(num_samples - 1)
-        self.frames = _empty(plan.frames_per_chunk, settings.n_fft)
-        self.powers = _empty(rows, settings.num_mel_bins)
-        self.energy = _empty(rows)  # squared norms of the pre-emphasised frames
-        self.gathered: list[tuple[int, _Part]] = []  # each with its first row
-        self.rows = 0
+        self.samples = _empty((size - 1) * settings.hop_length + settings.n_fft + 1)
+        self.emphasised = _empty(len(self.samples) - 1)
+        self.frames = _empty(size, settings.n_fft)
+        self.powers = _empty(size, len(plan.weight))
+        self.part_views: dict[int, _PartViews] = {}
+        self.chunk_views: dict[int, _ChunkViews] = {}
 
-    def add(self, part: _Part) -> None:
-        """Compute the mel powers of a part."""
-        plan, settings, count = self.plan, self.plan.settings, len(part.output)
-        if self.rows + count > len(self.powers):
-            self.finish()
-        samples = self.samples[: (count - 1) * settings.hop_length + settings.n_fft + 1]
-        _load(part.clip, part.first * settings.hop_length - settings.edge, samples.numpy(), settings)
-        spectrum = torch.fft.rfft(self._windowed(samples, count))  # (count, n_fft // 2 + 1)
-        values = torch.view_as_real(spectrum).flatten(1)
+    def compute(self, chunk: Sequence[_Part]) -> None:
+        """Compute some parts, at most `frames_per_chunk` frames in all."""
+        plan, settings = self.plan, self.plan.settings
+        firsts = np.cumsum([0, *(len(part.output) for part in chunk)]).tolist()
+        frames = self.frames.numpy()
+        for part, first in zip(chunk, firsts, strict=False):
+            self._window(part, torch.from_numpy(frames[first : first + len(part.output)]))
+        count = firsts[-1]
+        if count == 1:  # a product with a single row is rounded in another way
+            self.frames[1], count = 0.0, 2
+        views = self._views_of_chunk(count)
+
+        values = torch.view_as_real(torch.fft.rfft(views.frames)).flatten(1)  # (count, 2 * (n_fft // 2 + 1))
         values.mul_(values)
-        rows = slice(self.rows, self.rows + count)
-        torch.mv(values, plan.energy_weights, out=self.energy[rows])
+        energy = torch.mv(values, plan.energy_weights).numpy()  # squared norms of the pre-emphasised frames, (count,)
+        if not energy.max() < LARGEST_SAMPLE**2:
+            _refuse(chunk)
+        full_precision = _products_are_float32()
         if settings.power == 1.0:
             values = torch.add(values[:, 0::2], values[:, 1::2]).sqrt_()
-        _multiply(values, plan.blocks, self.powers[rows], self.full_precision)
-        self.gathered.append((self.rows, part))
-        self.rows += count
+        for block, powers in zip(plan.blocks, views.powers_of_blocks, strict=True):
+            if full_precision:
+                torch.mm(values[:, block.bins], block.weights, out=powers)
+            else:
+                powers.copy_(torch.mm(values[:, block.bins].double(), block.weights.double()))
 
-    def _windowed(self, samples: torch.Tensor, count: int) -> torch.Tensor:
-        """Return windowed, pre-emphasised frames `(count, n_fft)`.
+        faint = _faint_frames(views.powers, energy, plan)
+        logarithms = views.powers.clamp_(min=settings.amin).log10_().numpy()
+        for part, first in zip(chunk, firsts, strict=False):
+            stop = first + len(part.output)
+            np.multiply(logarithms[first:stop, : settings.num_mel_bins], np.float32(10.0), out=part.output)
+            rows = faint[(faint >= first) & (faint < stop)] - first
+            if len(rows):
+                part.output[rows] = _exact(part, rows, plan)
+            if settings.reference_db:
+                np.subtract(part.output, np.float32(settings.reference_db), out=part.output)
+
+    def _window(self, part: _Part, frames: torch.Tensor) -> None:
+        """Fill `frames` `(count, n_fft)` with those of a part, windowed and pre-emphasised.
 
         `w[n] x[n] - a w[n + 1] x[n + 1] = w[n] (x[n] - a x[n + 1]) - a (w[n + 1] - w[n]) x[n + 1]`: in this form no
         large products cancel, and the difference of the samples is taken once, not in each frame that holds them.
         """
-        settings, frames = self.plan.settings, self.frames[:count]
-        shape, stride = (count, settings.n_fft), (settings.hop_length, 1)
-        following = samples[1:]
-        emphasised = torch.add(samples[:-1], following, alpha=-PRE_EMPHASIS, out=self.emphasised[: len(following)])
-        torch.mul(emphasised.as_strided(shape, stride), self.plan.window, out=frames)
-        frames.addcmul_(following.as_strided(shape, stride), self.plan.slope)
-        if self.plan.wrap:  # the windows that do not begin with 0
-            frames[:, -1].sub_(samples.as_strided((count,), (settings.hop_length,)), alpha=self.plan.wrap)
-        return frames
-
-    def finish(self) -> None:
-        """Turn the gathered mel powers to decibels and write them to where they go."""
         settings = self.plan.settings
-        powers, energy = self.powers[: self.rows], self.energy[: self.rows].numpy()
-        if self.rows and not energy.max() < LARGEST_SAMPLE**2:
-            _refuse([part for _, part in self.gathered])
-        faint = _faint_frames(powers, energy, self.plan)
-        powers.clamp_(min=settings.amin).log10_()
-        for first, part in self.gathered:
-            torch.mul(powers[first : first + len(part.output)], 10.0, out=part.output)
-            rows = faint[np.searchsorted(faint, first) : np.searchsorted(faint, first + len(part.output))] - first
-            if len(rows):
-                part.output[torch.from_numpy(rows)] = _exact(part, rows, self.plan)
-            if settings.reference_db:
-                part.output.sub_(settings.reference_db)
-        self.gathered, self.rows = [], 0
+        views = self._views_of_part(len(part.output))
+        _load(part.clip, part.first * settings.hop_length - settings.edge, views.samples, settings)
+        torch.add(views.current, views.following, alpha=-PRE_EMPHASIS, out=views.emphasised)
+        torch.mul(views.emphasised_frames, self.plan.window, out=frames)
+        frames.addcmul_(views.following_frames, self.plan.slope)
+        if self.plan.wrap:  # the windows that do not begin with 0
+            first = torch.from_numpy(views.samples[: len(frames) * settings.hop_length : settings.hop_length])
+            frames[:, -1].sub_(first, alpha=self.plan.wrap)
+
+    def _views_of_part(self, count: int) -> _PartViews:
+        if count not in self.part_views:
+            settings = self.plan.settings
+            samples = self.samples[: (count - 1) * settings.hop_length + settings.n_fft + 1]
+            emphasised, following = self.emphasised[: len(samples) - 1], samples[1:]
+            shape, stride = (count, settings.n_fft), (settings.hop_length, 1)
+            self.part_views[count] = _PartViews(
+                samples.numpy(),
+                samples[:-1],
+                following,
+                emphasised,
+                emphasised.as_strided(shape, stride),
+                following.as_strided(shape, stride),
+            )
+        return self.part_views[count]
+
+    def _views_of_chunk(self, count: int) -> _ChunkViews:
+        if count not in self.chunk_views:
+            powers = self.powers[:count]
+            blocks = tuple(powers[:, block.bands] for block in self.plan.blocks)
+            self.chunk_views[count] = _ChunkViews(self.frames[:count], powers, blocks)
+        return self.chunk_views[count]
+
+
+_of_thread = threading.local()
+
+
+def _worker(plan: _Plan) -> _Worker:
+    """Return the thread's worker: its buffers (some 11 MB) are kept, since to get them anew takes 7 % of the time."""
+    worker = getattr(_of_thread, "worker", None)
+    if worker is None or worker.plan is not plan:
+        worker = _of_thread.worker = _Worker(plan)
+    return worker
 
 
 def _faint_frames(powers: torch.Tensor, energy: np.ndarray, plan: _Plan) -> np.ndarray:
@@ -282,18 +350,11 @@ def _load(clip: np.ndarray, start: int, samples: np.ndarray, settings: LogMelSet
         samples /= FULL_SCALE[clip.dtype]
 
 
-def _multiply(values: torch.Tensor, blocks: Sequence[_Block], output: torch.Tensor, full_precision: bool) -> None:
-    """Multiply values `(frames, bins)` by the filters into `output` `(frames, bands)`."""
-    for bands, bins, weights in blocks:
-        if full_precision:
-            torch.mm(values[:, bins], weights, out=output[:, bands])
-        else:
-            output[:, bands] = torch.mm(values[:, bins].double(), weights.double())
-
-
-def _exact(part: _Part, rows: np.ndarray, plan: _Plan) -> torch.Tensor:
+def _exact(part: _Part, rows: np.ndarray, plan: _Plan) -> np.ndarray:
     """Compute the frames `rows` of a part in float64; return `10 * log10` of their mel powers."""
-    settings = plan.settings
+    settings, count = plan.settings, len(rows)
+    if count == 1:  # as in `_Worker.compute`
+        rows = np.repeat(rows, 2)
     span = (int(rows[-1]) - int(rows[0])) * settings.hop_length + settings.n_fft
     samples = np.empty(span, dtype=np.float64)
     _load(part.clip, (part.first + int(rows[0])) * settings.hop_length - settings.edge, samples, settings)
@@ -302,9 +363,8 @@ def _exact(part: _Part, rows: np.ndarray, plan: _Plan) -> torch.Tensor:
     values = torch.add(spectrum.real.square(), spectrum.imag.square())
     if settings.power == 1.0:
         values.sqrt_()
-    mel = torch.empty(len(rows), settings.num_mel_bins, dtype=torch.float64, device="cpu")
-    _multiply(values, plan.exact_blocks, mel, full_precision=True)
-    return mel.clamp_(min=settings.amin).log10_().mul_(10.0).float()
+    powers = torch.cat([torch.mm(values[:, bins], weights) for _, bins, weights in plan.exact_blocks], dim=1)
+    return powers[:count, : settings.num_mel_bins].clamp(min=settings.amin).log10_().mul_(10.0).numpy()
 
 
 def _refuse(parts: Sequence[_Part]) -> None:

@@ -7,6 +7,8 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -330,6 +332,44 @@ def test_calls_from_several_threads_at_once(extractor):
 def test_one_thread_starts_no_other(extractor, one_thread, monkeypatch):
     monkeypatch.setattr(workers_mel_lstm, "_start", lambda size: pytest.fail("a thread was started"))
     features(extractor, noise(RATE))
+
+
+def number_in_a_new_thread():
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(torch.get_num_threads).result()
+
+
+def test_threads_run_torch_on_one_core_each(one_thread):
+    torch.set_num_threads(3)
+    seen = []
+
+    def work(parts):
+        for _ in parts:
+            torch.mm(torch.ones(64, 64), torch.ones(64, 64))
+            seen.append((threading.get_ident(), torch.get_num_threads()))
+            meeting.wait(30)
+
+    meeting = threading.Barrier(3)
+    workers_mel_lstm.run_parts(work, range(6))
+    assert len({thread for thread, _ in seen}) == 3
+    assert {number for _, number in seen} == {1}
+    assert torch.get_num_threads() == number_in_a_new_thread() == 3
+
+
+def test_threads_started_meanwhile_have_the_users_number(one_thread):
+    torch.set_num_threads(3)
+    seen = []
+
+    def work(parts):
+        for _ in parts:
+            for _ in range(100):  # the number is set by another thread, so it may take a moment
+                seen.append(number_in_a_new_thread())
+                if seen[-1] == 3:
+                    break
+                time.sleep(0.01)
+
+    workers_mel_lstm.run_parts(work, range(1))
+    assert seen[-1] == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
