@@ -22,7 +22,7 @@ _FIX = f'run: pip install "symusic=={SYMUSIC_VERSION}" "pretty_midi>=0.2.9,<0.3"
 
 # Longest note that is rendered and longest ring of a drum, in seconds.
 _LONGEST_S, _DRUM_RING_S = 8.0, 2.0
-# Releases that are put on, and silence between pitches: the synthesizer's own releases take up to 0.1 s (measured).
+# Release that is put on, and silence between pitches; the synthesizer's own releases take 20 ms at most (measured).
 _RELEASE_S, _GAP_S = 0.08, 0.25
 # A semitone below and up within 70 ms; vibrato of 5.5 Hz and 20 cents that sets in after 0.25 s.
 _SCOOP_S, _VIBRATO_HZ, _VIBRATO_CENTS, _VIBRATO_AFTER_S = 0.07, 5.5, 20.0, 0.25
@@ -77,7 +77,7 @@ def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate
     Args:
         program (`int`): General MIDI program or kit.
         is_drum (`bool`): Whether it is the drum channel.
-        lengths (`dict[int, float]`): Seconds for which each pitch is held.
+        lengths (`dict[int, float]`): Seconds for which each pitch is held, the release not counted.
         rate (`int`): Samples per second.
 
     Returns:
@@ -93,10 +93,8 @@ def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate
     start = 0.0
     for pitch, length in lengths.items():
         slots[pitch] = (int(start * rate), int((length + _RELEASE_S) * rate))
-        track.notes.append(MidiNote(start, length, pitch, 100, ttype="second"))
-        start += length + _GAP_S
-    # After the end of a track's last note the output is whatever was in memory: let that be a note that is not used.
-    track.notes.append(MidiNote(start, _RELEASE_S, next(iter(lengths)), 100, ttype="second"))
+        track.notes.append(MidiNote(start, length + _RELEASE_S, pitch, 100, ttype="second"))
+        start += length + _RELEASE_S + _GAP_S
     score.tracks.append(track)
     audio = _synthesizer(rate).render(score, False)[0]
     return {pitch: audio[begin : begin + count] for pitch, (begin, count) in slots.items()}

@@ -334,7 +334,7 @@ def test_files_import_only_torch_transformers_and_siblings():
                 assert (folder / f"{node.module}.py").is_file(), f"{name} imports .{node.module}"
             elif isinstance(node, ast.ImportFrom):
                 roots.add(node.module.split(".")[0])
-        assert roots <= {"collections", "math", "typing", "torch", "transformers"}, name
+        assert roots <= {"collections", "math", "os", "pathlib", "typing", "torch", "transformers"}, name
         assert "transformers" in roots
 
 
