@@ -246,9 +246,10 @@ class _Worker:
         full_precision = _products_are_float32()
         if settings.power == 1.0:
             values = torch.add(values[:, 0::2], values[:, 1::2]).sqrt_()
+        columns = values.numpy()  # numpy slices in a third of the time that torch takes
         for block, powers in zip(plan.blocks, views.powers_of_blocks, strict=True):
             if full_precision:
-                torch.mm(values[:, block.bins], block.weights, out=powers)
+                torch.mm(torch.from_numpy(columns[:, block.bins]), block.weights, out=powers)
             else:
                 powers.copy_(torch.mm(values[:, block.bins].double(), block.weights.double()))
 
