@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from mgc_hf.data.facts import recording_of
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool
 from mgc_hf.data.sources import Corpus, read_corpus
-from mgc_hf.errors import LabelError, OptionError
+from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare
+from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,10 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
     }
     with options.train.main_process_first(desc="reading the data"):
         corpus = read_corpus(data.dataset, revision=data.dataset_revision, columns=data.columns, **shared)
-        test_corpus = read_corpus(data.test_dataset, **shared) if data.test_dataset else None
+        test_corpus = None
+        if data.test_dataset is not None:
+            other: dict[str, Any] = {"revision": data.test_dataset_revision, "columns": data.test_columns}
+            test_corpus = read_corpus(data.test_dataset, **other, **shared)
     return corpus, test_corpus
 
 
@@ -78,8 +82,9 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
     """Return the model's class index of every clip, joined by genre name."""
     names = corpus.dataset.features["genre"].names
     present = [names[index] for index in sorted(set(corpus.dataset["genre"]))]
-    unknown = [name for name in present if name not in genres]
-    missing = [name for name in genres if name not in present]
+    known = join_names(present, genres)
+    unknown = [name for name in present if name not in known]
+    missing = [name for name in genres if name not in known.values()]
     if unknown:
         raise LabelError(
             f"{corpus.name}: the model does not know the genres {unknown}; of its own, {missing} are not in the data. "
@@ -90,7 +95,7 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
     if missing:
         logger.warning("%s: no clip of the genres %s, which the model knows", corpus.name, missing)
     index_of = {genre: index for index, genre in enumerate(genres)}
-    return np.array([index_of[names[index]] for index in corpus.dataset["genre"]], dtype=np.int64)
+    return np.array([index_of[known[names[index]]] for index in corpus.dataset["genre"]], dtype=np.int64)
 
 
 def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: float) -> SegmentTable:
@@ -137,7 +142,14 @@ def divide(
     else:
         test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, data.segment_seconds)
         parts.append(Part("test", test_tracks, assign_parts(test_rows, "test"), whole))
-    return split, {part.name: part for part in parts if len(part.rows)}
+    found = {part.name: part for part in parts if len(part.rows)}
+    absent = [name for name in ("train", "test") if name not in found]
+    if absent:
+        raise SplitError(
+            f"{data.split or corpus.name}: the split has no {' and no '.join(absent)} part; give test data with "
+            "--test_dataset, or a split that has both"
+        )
+    return split, found
 
 
 def _make_split(
@@ -148,6 +160,14 @@ def _make_split(
         if split.protocol not in (data.protocol, "source"):
             raise OptionError(f"--split {data.split}: is of protocol {split.protocol}, not {data.protocol}")
         split.check(ids)
+        if has_other_test and split.ids("test"):
+            logger.warning(
+                "--split %s: its %d test ids are trained on, since --test_dataset gives the test part",
+                data.split,
+                len(split.ids("test")),
+            )
+            part_of = {item: "train" if part == "test" else part for item, part in split.part_of.items()}
+            return replace(split, part_of=part_of)
         return split
     if corpus.has_parts and not has_other_test and PROTOCOLS[data.protocol].unit == "track":
         return split_from_parts(
@@ -167,28 +187,27 @@ def _make_split(
     return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
 
 
-def shared_recordings(parts: Mapping[str, Part]) -> list[str]:
-    """Return the test tracks whose audio is, sample for sample, that of a training or validation track."""
-
-    def digests(part: str) -> dict[bytes, str]:
-        reader, rows = TrackReader(parts[part].tracks), parts[part].rows
-        track, first = np.unique(rows.track, return_index=True)
-        return {
-            hashlib.sha256(reader.integers(int(row))[0].data).digest(): str(rows.track_id[index])
-            for row, index in zip(track, first, strict=True)
-        }
-
-    known = {digest for part in ("train", "validation") if part in parts for digest in digests(part)}
-    return sorted(name for digest, name in digests("test").items() if digest in known)
+def recordings(part: Part) -> dict[str, str]:
+    """Return the SHA-256 (hexadecimal) of every track's decoded samples, with its track id."""
+    reader, rows = TrackReader(part.tracks), part.rows
+    track, first = np.unique(rows.track, return_index=True)
+    return {
+        hashlib.sha256(reader.integers(int(row))[0].data).hexdigest(): str(rows.track_id[index])
+        for row, index in zip(track, first, strict=True)
+    }
 
 
-def leak_statement(split: Split, leak: Sequence[str], test_corpus: Corpus | None) -> str:
-    """Say in words what the split does and whether it leaks; `leak` lists test tracks that were trained on."""
+def leak_statement(statement: str, leak: Sequence[str], compared: bool) -> str:
+    """Say in words what a split does and whether it leaks.
+
+    Args:
+        statement (`str`): What the split does.
+        leak (`Sequence[str]`): Test tracks that were trained on.
+        compared (`bool`): Whether the recordings of both sides were compared.
+    """
     if leak:
         return (
             f"This evaluation is leaky: {len(leak)} of the test recordings are, sample for sample, among those trained "
             f"on ({', '.join(leak[:5])}{', ...' if len(leak) > 5 else ''})."
         )
-    if test_corpus is not None:
-        return f"{split.statement} No test recording is, sample for sample, among those trained on."
-    return split.statement
+    return f"{statement} No test recording is, sample for sample, among those trained on." if compared else statement

@@ -41,3 +41,20 @@ def class_names(names: Sequence[str]) -> list[str]:
     and data with different class lists never mix label ids.
     """
     return sorted(set(names))
+
+
+def join_names(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Match genre names of some data with those of a model: as written, else by letters and digits alone.
+
+    Args:
+        names (`Sequence[str]`): Names of the data.
+        known (`Sequence[str]`): Names of the model.
+
+    Returns:
+        `dict[str, str]`: From a name of the data to the model's; those without a match, or with several, are left out.
+    """
+    spelled: dict[str, list[str]] = {}
+    for name in known:
+        spelled.setdefault(_fold(name), []).append(name)
+    matches = {name: [name] if name in known else spelled.get(_fold(name), []) for name in names}
+    return {name: found[0] for name, found in matches.items() if len(found) == 1}

@@ -1,41 +1,66 @@
 """The output folder of a run: what lies in it, when it may be used, and what is removed when it is overwritten."""
 
-import re
+import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from mgc_hf.data.protocols import Split
-from mgc_hf.errors import OptionError
-from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.results import RunResult
+from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.files import write_json
+from mgc_hf.results import PICTURE_FILES
 
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
 SPLIT = "split.json"
 CARD = "README.md"
 IMAGES = "images"
+_WAYS = "go on with it by --resume, replace the run in it by --overwrite_output_dir, or name another folder"
 
-_GTZAN_ID = re.compile(rf"({'|'.join(GTZAN_GENRES)})\.\d{{5}}")
+RECORDINGS = "recordings.json"
 
-#: All that a run writes, apart from the model's own files; overwriting removes these and nothing else.
-_RUN_FILES = (RESULTS, PREDICTIONS, SPLIT, CARD)
-_MODEL_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
-_RUN_FOLDERS = (IMAGES, "runs")
+#: All that a run writes; overwriting removes these and nothing else.
+_OUR_FILES = (
+    RESULTS,
+    PREDICTIONS,
+    SPLIT,
+    RECORDINGS,
+    CARD,
+    "config.json",
+    "model.safetensors",
+    "preprocessor_config.json",
+)
+_CHECKPOINTS = ("checkpoint-", ".tmp-")
 
 
-def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
+def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False, ways: str = _WAYS) -> None:
     """Refuse an output folder that holds something, unless the user said what to do with it.
 
+    A folder in which a run has only begun (its split file alone) may be used again.
+
+    Args:
+        folder (`Path`): The folder.
+        resume, overwrite (`bool`, *optional*, defaults to `False`): What the user said.
+        ways (`str`, *optional*): The ways out that the error names.
+
     Raises:
-        OptionError: The folder is in use, or is no folder.
+        OptionError: The folder is in use or is no folder, or is to be overwritten and holds no run.
     """
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output_dir {folder}: is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (resume or overwrite):
+    if not folder.is_dir() or resume or {path.name for path in folder.iterdir()} <= {SPLIT}:
+        return
+    if not overwrite:
+        raise OptionError(f"--output_dir {folder}: already exists and is not empty; {ways}")
+    if not _holds_a_run(folder):
         raise OptionError(
-            f"--output_dir {folder}: already exists and is not empty; go on with it by --resume, replace the run in "
-            "it by --overwrite_output_dir, or name another folder"
+            f"--output_dir {folder}: is not empty and holds no run of mgc_hf, so nothing in it is overwritten; name "
+            "another folder, or empty it yourself"
         )
+
+
+def _holds_a_run(folder: Path) -> bool:
+    ours = (folder / SPLIT).is_file() or (folder / RESULTS).is_file()
+    return ours or any((path / "manifest.json").is_file() for path in folder.glob("checkpoint-*"))
 
 
 def clear_folder(folder: Path) -> None:
@@ -43,28 +68,43 @@ def clear_folder(folder: Path) -> None:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.is_dir():
-            ours = path.name in _RUN_FOLDERS or path.name.startswith(("checkpoint-", ".tmp-"))
-            if ours and not path.is_symlink():
-                shutil.rmtree(path)
-        elif path.name in (*_RUN_FILES, *_MODEL_FILES) or path.name.endswith("_mel_lstm.py"):
+        if path.is_symlink():
+            continue
+        if path.is_dir() and path.name.startswith(_CHECKPOINTS):
+            shutil.rmtree(path)
+        elif path.name in _OUR_FILES or path.name.endswith("_mel_lstm.py"):
             path.unlink()
+    for name in PICTURE_FILES.values():
+        (folder / name).unlink(missing_ok=True)
+    if (folder / IMAGES).is_dir() and not any((folder / IMAGES).iterdir()):
+        (folder / IMAGES).rmdir()
 
 
-def trained_ids(model_folder: Path, source: str, track_ids: set[str]) -> list[str]:
-    """Return those of `track_ids` that a model folder's own split file has for training or validation.
+def save_recordings(folder: Path, sampling_rate: int, digests: Iterable[str]) -> None:
+    """Write which recordings a model was trained on or chosen by, so that a later evaluation can tell.
 
-    Ids of another source say nothing (every tree may have a `rock/01`), unless they are GTZAN's own numbers in both.
+    Args:
+        folder (`Path`): The model folder.
+        sampling_rate (`int`): Rate at which they were decoded, Hz.
+        digests (`Iterable[str]`): SHA-256 (hexadecimal) of each track's decoded samples.
     """
-    if not (model_folder / SPLIT).is_file() or not (model_folder / RESULTS).is_file():
-        return []
-    split, data = Split.load(model_folder / SPLIT), RunResult.load(model_folder / RESULTS).data
-    ids = [item for part in ("train", "validation") for item in split.ids(part)]
-    trained = {item.rsplit("#", 1)[0] if split.unit == "segment" else item for item in ids}
-    shared = sorted(trained & track_ids)
-    same_source = data.source == source
-    both_gtzan = "demo" not in (data.source, source) and all(_GTZAN_ID.fullmatch(item) for item in shared)
-    return shared if same_source or both_gtzan else []
+    write_json(folder / RECORDINGS, {"sampling_rate": sampling_rate, "sha256": sorted(digests)})
+
+
+def load_recordings(folder: Path, sampling_rate: int) -> set[str] | None:
+    """Return what `save_recordings` wrote; `None` where it is not known, or of another rate.
+
+    Raises:
+        CheckpointError: The file is there and cannot be read.
+    """
+    path = folder / RECORDINGS
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return set(value["sha256"]) if value["sampling_rate"] == sampling_rate else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: is damaged ({error}); remove it to evaluate without it") from error
 
 
 def display_name(source: str) -> str:

@@ -32,6 +32,7 @@ _PACKAGES = [
 #: Options that say where or how to run, not what was run; a path among them would tell of one machine.
 _PRIVATE = frozenset(
     [
+        "run_name",
         "output_dir",
         "cache_dir",
         "resume",
@@ -51,10 +52,15 @@ _SOURCES = frozenset({"dataset", "test_dataset", "split", "model_name_or_path"})
 def public_options(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return options fit for a card: without local paths and without those that change no figure."""
     return {
-        name: display_name(value) if name in _SOURCES and isinstance(value, str) else value
+        name: _without_path(value, name in _SOURCES) if isinstance(value, str) else value
         for name, value in sorted(values.items())
         if name not in _PRIVATE
     }
+
+
+def _without_path(value: str, is_source: bool) -> str:
+    """Cut a path to its last component; of options that are no sources only what must be a path."""
+    return display_name(value) if is_source or value.startswith(("/", "~", "./", "../")) else value
 
 
 def count(rows: SegmentTable, genres: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:

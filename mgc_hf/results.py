@@ -192,7 +192,7 @@ class RunResult:
 
     name: str
     protocol: str
-    leaky: bool
+    leaky: bool | None
     seed: int | None
     track: LevelScores
     segment: LevelScores
@@ -268,14 +268,19 @@ class RunResult:
         curves = ["training_curves"] if any(value is not None for value in measured) else []
         return [*names, *curves, "waveforms", "mel_spectrograms"]
 
+    @property
+    def leak(self) -> str:
+        """`leaky`, `leak-free`, or `leak not known` where the training recordings of a finished model are not."""
+        return {True: "leaky", False: "leak-free", None: "leak not known"}[self.leaky]
+
     def summary(self) -> str:
         """Return the scores in lines of text: both levels with intervals, the protocol, and what leaks if it does."""
         lines = [
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
             for level, scores in (("track", self.track), ("segment", self.segment))
         ]
-        lines.append(f"protocol {self.protocol} ({'leaky' if self.leaky else 'leak-free'}), seed {self.seed}")
-        if self.leaky:
+        lines.append(f"protocol {self.protocol} ({self.leak}), seed {self.seed}")
+        if self.leaky is not False:
             lines.append(self.split.statement)
         if self.data.is_demo:
             lines.append("The data is the synthetic demo corpus: these figures say nothing about real music.")

@@ -18,8 +18,8 @@ from mgc_hf.cards.card import render_card
 from mgc_hf.data.protocols import Split
 from mgc_hf.data.segments import assign_parts
 from mgc_hf.data.sources import read_corpus
-from mgc_hf.division import Part, cut_tracks, divide, label_ids, leak_statement, read_corpora, shared_recordings
-from mgc_hf.errors import LabelError
+from mgc_hf.division import Part, cut_tracks, divide, label_ids, leak_statement, read_corpora, recordings
+from mgc_hf.errors import CheckpointError, LabelError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import TrackReader, decode_tracks, prepare
 from mgc_hf.files import write_text
@@ -70,10 +70,7 @@ def run(options: Options, recipe: str) -> RunResult:
     corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
     if options.train.resume:
-        finished = _finished_run(folder, genres, options)
-        if finished is not None:
-            return finished
-        find_resumable(folder, {"labels": genres})  # what cannot be resumed is told before features are extracted
+        _check_labels(folder, genres)
 
     set_seed(options.train.seed)
     model, extractor = build_model(
@@ -84,7 +81,18 @@ def run(options: Options, recipe: str) -> RunResult:
         feature_values=options.model.feature_values,
     )
     split, parts = divide(options, corpus, test_corpus, genres, extractor)
-    leak = shared_recordings(parts) if test_corpus is not None else []
+    signature = {"genres": genres, "split": split.hash, "options": _training_signature(options)}
+    if options.train.resume:
+        finished = _finished_run(folder, split, options)
+        if finished is not None:
+            return finished
+        # what cannot be resumed is told before features are extracted and before anything is written
+        find_resumable(folder, {"labels": genres, **signature})
+    trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
+    tested = recordings(parts["test"]) if test_corpus is not None else {}
+    leak = sorted(name for digest, name in tested.items() if digest in trained)
+    if options.train.early_stopping_patience and "validation" not in parts:
+        logger.warning("--early_stopping_patience has no effect without a validation part")
     if options.train.overwrite_output_dir:
         outputs.clear_folder(folder)
     split.save(folder / outputs.SPLIT)
@@ -102,7 +110,7 @@ def run(options: Options, recipe: str) -> RunResult:
         parts["validation"].rows if "validation" in parts else None,
         genres,
         options.train,
-        signature={"genres": genres, "split": split.hash, "options": _training_signature(options)},
+        signature=signature,
     )
     predictions = _joined(
         [
@@ -127,10 +135,12 @@ def run(options: Options, recipe: str) -> RunResult:
             {part: held.rows for part, held in parts.items()},
             genres,
             segment_seconds=options.data.segment_seconds,
-            hop_seconds=options.data.segment_seconds,
+            hop_seconds=_test_hop(options, split),
             sampling_rate=extractor.sampling_rate,
         ),
-        split=SplitRecord(split.unit, split.seed, split.hash, leak_statement(split, leak, test_corpus)),
+        split=SplitRecord(
+            split.unit, split.seed, split.hash, leak_statement(split.statement, leak, test_corpus is not None)
+        ),
         model=record.model_record(model, extractor, _base_model(options)),
         training=TrainingRecord(
             recipe=Path(recipe).name,
@@ -152,9 +162,17 @@ def run(options: Options, recipe: str) -> RunResult:
     )
     if options.train.should_save:
         save_model_folder(model, extractor, folder)
+        outputs.save_recordings(folder, int(extractor.sampling_rate), trained)
         clips = _clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
         _write(result, predictions, folder, clips)
     return result
+
+
+def _test_hop(options: Options, split: Split) -> float:
+    """From one test segment to the next, seconds: those of a pool that is split by segment are cut like its others."""
+    if split.unit == "segment":
+        return options.data.train_hop_seconds or options.data.segment_seconds
+    return options.data.segment_seconds
 
 
 def _base_model(options: Options) -> str | None:
@@ -173,6 +191,9 @@ def evaluate(
     batch_size: int = 64,
     cache_dir: str | None = None,
     on_bad_audio: str = "skip",
+    min_seconds: float = 0.5,
+    revision: str | None = None,
+    columns: dict[str, str] | None = None,
     num_resamples: int = 2000,
 ) -> RunResult:
     """Judge a finished model on other data, with the same figures as after training.
@@ -185,6 +206,8 @@ def evaluate(
         batch_size (`int`, *optional*, defaults to 64): Segments per forward pass; scores do not depend on it.
         cache_dir (`str`, *optional*): Folder for prepared data.
         on_bad_audio (`str`, *optional*, defaults to `"skip"`): `skip` or `error`.
+        min_seconds (`float`, *optional*, defaults to 0.5): Clips shorter than this are left out, seconds.
+        revision, columns (*optional*): Revision and column names of a Hub data set, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
 
     Returns:
@@ -200,22 +223,35 @@ def evaluate(
     from mgc_hf.training import predict
 
     if output_dir is not None:
-        outputs.check_folder(Path(output_dir), resume=False, overwrite=False)
+        outputs.check_folder(Path(output_dir), ways="name another folder")
     classifier, extractor = load_model(model)
     genres = [classifier.config.id2label[index] for index in range(classifier.config.num_labels)]
-    corpus = read_corpus(dataset, cache_dir=cache_dir, on_bad_audio=on_bad_audio)
+    corpus = read_corpus(
+        dataset,
+        cache_dir=cache_dir,
+        on_bad_audio=on_bad_audio,
+        min_seconds=min_seconds,
+        revision=revision,
+        columns=columns,
+    )
     tracks = decode_tracks(corpus.dataset, extractor.sampling_rate)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, extractor.segment_seconds)
-    if split is not None:
-        given = Split.load(split)
-        rows = assign_parts(rows, given).of_part("test")
-        protocol, leaky = given.protocol, given.leaky
-        division = SplitRecord(given.unit, given.seed, given.hash, given.statement)
+    given = Split.load(split) if split is not None else None
+    rows = assign_parts(rows, given or "test").of_part("test")
+    known = outputs.load_recordings(Path(model), int(extractor.sampling_rate))
+    tested = recordings(Part("test", tracks, rows, whole_tracks=True))
+    leak = sorted(name for digest, name in tested.items() if digest in (known or ()))
+    leaky: bool | None
+    if given is not None:
+        protocol, leaky = given.protocol, given.leaky or bool(leak)
+        statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
+        division = SplitRecord(given.unit, given.seed, given.hash, statement)
     else:
-        rows = assign_parts(rows, "test")
-        trained = outputs.trained_ids(Path(model), corpus.name, set(rows.track_id))
-        protocol, leaky = EXTERNAL, bool(trained)
-        division = SplitRecord("track", None, None, _external_statement(trained))
+        protocol, leaky = EXTERNAL, None if known is None else bool(leak)
+        statement = "All of the data was evaluated."
+        if known is None:
+            statement += " Which recordings the model was trained on is not known, so neither is whether this leaks."
+        division = SplitRecord("track", None, None, leak_statement(statement, leak, known is not None))
     data = prepare(tracks, rows, extractor, num_labels=len(genres))
     predictions = predict(classifier, data, rows, genres, batch_size=batch_size)
     track, segment = score(predictions, num_resamples=num_resamples)
@@ -250,31 +286,42 @@ def evaluate(
 EXTERNAL = "external"
 
 
-def _external_statement(trained: list[str]) -> str:
-    text = "All of the data was evaluated; the model was trained on other data."
-    if not trained:
-        return text
-    listed = ", ".join(trained[:5]) + (", ..." if len(trained) > 5 else "")
-    return (
-        f"This evaluation is leaky: {len(trained)} of the tracks have the ids of tracks that the model was trained on "
-        f"({listed}). Give the run's split file to evaluate its test part alone."
-    )
+def _check_labels(folder: Path, genres: list[str]) -> None:
+    """Refuse to go on with a run that was made for other genres.
+
+    Raises:
+        LabelError: Both lists are shown.
+    """
+    from mgc_hf.training import find_resumable
+
+    find_resumable(folder, {"labels": genres})
+    if not (folder / outputs.RESULTS).is_file():
+        return
+    before = RunResult.load(folder / outputs.RESULTS).data.genres
+    if before != genres:
+        raise LabelError(
+            f"--resume {folder}: the run was made for the genres {before}, the data has {genres}",
+            sorted(set(genres) - set(before)),
+            sorted(set(before) - set(genres)),
+        )
 
 
-def _finished_run(folder: Path, genres: list[str], options: Options) -> RunResult | None:
-    """Return the record of a run that is complete and was asked to go on without changes, else `None`."""
+def _finished_run(folder: Path, split: Split, options: Options) -> RunResult | None:
+    """Return the record of a run that is complete and was asked to go on without changes, else `None`.
+
+    Raises:
+        CheckpointError: It is complete, but other clips are to be used now.
+    """
     if not (folder / outputs.RESULTS).is_file():
         return None
     result = RunResult.load(folder / outputs.RESULTS)
-    if result.data.genres != genres:
-        known, given = set(result.data.genres), set(genres)
-        raise LabelError(
-            f"--resume {folder}: the run was made for the genres {result.data.genres}, the data has {genres}",
-            sorted(given - known),
-            sorted(known - given),
-        )
     if result.training is None or result.training.resolved != record.public_options(options.resolved):
         return None
+    if result.split.hash != split.hash:
+        raise CheckpointError(
+            f"--resume {folder}: the run is finished, and was made with other clips than the data now has (its split "
+            "differs); start anew with --overwrite_output_dir, or in another folder"
+        )
     logger.warning("%s: the run is finished; nothing left to train", folder)
     return result
 

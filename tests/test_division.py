@@ -4,7 +4,7 @@ import pytest
 
 from mgc_hf.data.protocols import Split
 from mgc_hf.division import divide, label_ids, leak_statement, read_corpora
-from mgc_hf.errors import LabelError, OptionError
+from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.models.build import build_model
 from mgc_hf.options import parse_options
 
@@ -93,7 +93,37 @@ def test_labels_are_joined_by_name(run_values):
         label_ids(corpus, ["polka", "blues"])
 
 
-def test_statement_of_other_test_data(run_values):
+def test_names_are_joined_whatever_their_spelling(run_values):
+    options = parse_options(argv=[], values={**run_values, "output_dir": "unused"})
+    corpus, _ = read_corpora(options)
+    model_names = ["Metal", "JAZZ!", "Polka", "Blues"]
+    joined = [model_names[label] for label in label_ids(corpus, model_names)]
+    names = corpus.dataset.features["genre"].names
+    spelled = {"blues": "Blues", "jazz": "JAZZ!", "metal": "Metal"}
+    assert joined == [spelled[names[label]] for label in corpus.dataset["genre"]]
+    with pytest.raises(LabelError, match="jazz"):
+        label_ids(corpus, ["Metal", "jazz ", "Jazz-", "blues"])  # two that it could be
+
+
+def test_a_source_without_a_test_part_is_refused(run_values, music_folder, tmp_path):
+    for part, index in (("train", 0), ("train", 1), ("valid", 2)):
+        for genre in ("blues", "jazz"):
+            (tmp_path / part / genre).mkdir(parents=True, exist_ok=True)
+            shutil.copy(music_folder / genre / f"clip{index}.wav", tmp_path / part / genre)
+    with pytest.raises(SplitError, match=r"no test part.*--test_dataset"):
+        divided(run_values, dataset=str(tmp_path))
+
+
+def test_with_other_test_data_a_split_files_test_tracks_are_trained_on(run_values, finished_run, music_folder, caplog):
+    values = {"split": str(finished_run / "split.json"), "test_dataset": str(music_folder)}
+    split, parts = divided(run_values, **values)
+    assert not split.ids("test")
+    assert len(set(parts["train"].rows.track_id) | set(parts["validation"].rows.track_id)) == 18
+    assert "--test_dataset gives the test part" in caplog.text
+
+
+def test_statement_of_other_test_data():
     split = Split("track", "track", 0, {"a": "train"})
-    assert "leaky" in leak_statement(split, ["x", "y"], None)
-    assert "2 of the test recordings" in leak_statement(split, ["x", "y"], None)
+    assert "leaky: 2 of the test recordings" in leak_statement(split.statement, ["x", "y"], True)
+    assert leak_statement(split.statement, [], False) == split.statement
+    assert "No test recording is" in leak_statement(split.statement, [], True)

@@ -1,24 +1,39 @@
 import pytest
 
 from mgc_hf import outputs
-from mgc_hf.data.protocols import Split
-from mgc_hf.errors import OptionError
+from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.record import public_options
 
 
 def test_a_new_or_empty_folder_may_be_used(tmp_path):
-    outputs.check_folder(tmp_path, resume=False, overwrite=False)
-    outputs.check_folder(tmp_path / "new", resume=False, overwrite=False)
+    outputs.check_folder(tmp_path)
+    outputs.check_folder(tmp_path / "new")
 
 
 def test_a_folder_in_use_needs_a_word(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OptionError, match="not empty"):
-        outputs.check_folder(tmp_path, resume=False, overwrite=False)
-    outputs.check_folder(tmp_path, resume=True, overwrite=False)
-    outputs.check_folder(tmp_path, resume=False, overwrite=True)
+    with pytest.raises(OptionError, match="not empty; go on with it by --resume"):
+        outputs.check_folder(tmp_path)
+    with pytest.raises(OptionError, match="name another folder$"):
+        outputs.check_folder(tmp_path, ways="name another folder")
+    outputs.check_folder(tmp_path, resume=True)
     with pytest.raises(OptionError, match="is a file"):
-        outputs.check_folder(tmp_path / "file", resume=False, overwrite=True)
+        outputs.check_folder(tmp_path / "file", overwrite=True)
+
+
+def test_only_a_run_is_overwritten(tmp_path):
+    """A project's own README, config.json and images are not ours to replace."""
+    (tmp_path / "README.md").write_text("my project")
+    (tmp_path / "images").mkdir()
+    with pytest.raises(OptionError, match="holds no run"):
+        outputs.check_folder(tmp_path, overwrite=True)
+    (tmp_path / "results.json").write_text("{}")
+    outputs.check_folder(tmp_path, overwrite=True)
+
+
+def test_a_run_that_has_only_begun_may_begin_again(tmp_path):
+    (tmp_path / "split.json").write_text("{}")
+    outputs.check_folder(tmp_path)
 
 
 def test_clearing_spares_what_is_not_ours(tmp_path):
@@ -27,9 +42,12 @@ def test_clearing_spares_what_is_not_ours(tmp_path):
     for name in ("checkpoint-3", "images", "holiday", ".tmp-model-x"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("")
+    (tmp_path / "images" / "waveforms.png").write_text("")
     (tmp_path / "checkpoint-9").symlink_to(tmp_path / "holiday")
     outputs.clear_folder(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-9", "holiday", "song.wav", "thesis.txt"]
+    left = ["checkpoint-9", "holiday", "images", "song.wav", "thesis.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["file"]
     assert (tmp_path / "holiday" / "file").exists()
     outputs.clear_folder(tmp_path / "gone")
 
@@ -47,13 +65,11 @@ def test_public_options_tell_no_path(tmp_path):
     assert public_options(values) == {"dataset": tmp_path.name, "seed": 3}
 
 
-def test_trained_ids_of_a_folder_without_a_run(tmp_path):
-    Split("track", "track", 0, {"blues.00000": "train"}).save(tmp_path / "split.json")
-    assert outputs.trained_ids(tmp_path, "gtzan", {"blues.00000"}) == []
-
-
-def test_trained_ids_by_source(finished_run, music_folder):
-    split = Split.load(finished_run / "split.json")
-    seen, unseen = split.ids("train")[0], split.ids("test")[0]
-    assert outputs.trained_ids(finished_run, music_folder.name, {seen, unseen}) == [seen]
-    assert outputs.trained_ids(finished_run, "another", {seen, unseen}) == []  # every tree may have a blues/clip0
+def test_recordings_round_trip(tmp_path):
+    assert outputs.load_recordings(tmp_path, 22050) is None
+    outputs.save_recordings(tmp_path, 22050, ["b", "a"])
+    assert outputs.load_recordings(tmp_path, 22050) == {"a", "b"}
+    assert outputs.load_recordings(tmp_path, 16000) is None  # other samples, so nothing to compare
+    (tmp_path / "recordings.json").write_text("[]")
+    with pytest.raises(CheckpointError, match=r"recordings\.json"):
+        outputs.load_recordings(tmp_path, 22050)

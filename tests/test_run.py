@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from mgc_hf.data.protocols import Split
-from mgc_hf.errors import LabelError, OptionError, SplitError
+from mgc_hf.errors import CheckpointError, LabelError, OptionError, SplitError
 from mgc_hf.evaluation.score import score
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import PICTURE_FILES, RunResult
@@ -26,6 +26,7 @@ def test_the_folder_is_complete(finished_run):
         "model.safetensors",
         "predictions.parquet",
         "preprocessor_config.json",
+        "recordings.json",
         "results.json",
         "split.json",
     }
@@ -102,15 +103,30 @@ def test_resuming_onto_other_labels_is_refused(finished_run, run_values, music_f
         fine_tune(**{**run_values, "dataset": str(tmp_path / "other")}, output_dir=str(finished_run), resume=True)
 
 
+def test_a_refused_resume_leaves_everything_as_it_was(finished_run, run_values):
+    before = {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match="another run"):
+        fine_tune(**run_values, output_dir=str(finished_run), resume=True, seed=5)
+    assert {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()} == before
+
+
+def test_resuming_a_finished_run_onto_other_clips_is_refused(finished_run, run_values, music_folder, tmp_path):
+    other = tmp_path / music_folder.name
+    shutil.copytree(music_folder, other)
+    shutil.copy(other / "jazz" / "clip0.wav", other / "jazz" / "more.wav")
+    with pytest.raises(CheckpointError, match="other clips"):
+        fine_tune(**{**run_values, "dataset": str(other)}, output_dir=str(finished_run), resume=True)
+
+
 def test_overwriting_removes_the_run_alone(finished_run, run_values, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
     (folder / "notes.txt").write_text("mine")
-    (folder / "images" / "stale.png").write_text("old")
+    (folder / "images" / "mine.png").write_text("mine")
     values = {**run_values, "num_train_epochs": 1, "pictures": False}
     fine_tune(**values, output_dir=str(folder), overwrite_output_dir=True)
     assert (folder / "notes.txt").read_text() == "mine"
-    assert not (folder / "images").exists()
+    assert [path.name for path in (folder / "images").iterdir()] == ["mine.png"]
     assert len(RunResult.load(folder / "results.json").training.history) == 1
 
 
@@ -216,6 +232,25 @@ def test_evaluate_on_the_training_data_is_called_leaky(finished_run, music_folde
     result = evaluate(finished_run, str(music_folder), cache_dir=str(cache_dir), num_resamples=200)
     assert result.leaky is True
     assert result.track.n == 18
+
+
+def test_a_copy_of_the_training_data_under_another_name_is_found(finished_run, music_folder, cache_dir, tmp_path):
+    (tmp_path / "other" / "jazz").mkdir(parents=True)
+    for index in range(6):
+        shutil.copy(music_folder / "jazz" / f"clip{index}.wav", tmp_path / "other" / "jazz" / f"{index}.wav")
+    result = evaluate(finished_run, str(tmp_path / "other"), cache_dir=str(cache_dir), num_resamples=100)
+    assert result.leaky is True
+    assert "sample for sample" in result.split.statement
+
+
+def test_what_is_not_known_is_not_called_leak_free(finished_run, other_folder, cache_dir, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(finished_run, model, ignore=shutil.ignore_patterns("checkpoint-*", "recordings.json"))
+    arguments = {"cache_dir": str(cache_dir), "num_resamples": 100, "output_dir": tmp_path / "report"}
+    result = evaluate(model, str(other_folder), **arguments)
+    assert result.leaky is None
+    assert "leak not known" in result.summary()
+    assert "leak not known" in (tmp_path / "report" / "README.md").read_text()
 
 
 def test_evaluate_on_other_data(finished_run, other_folder, cache_dir):

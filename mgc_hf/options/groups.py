@@ -5,6 +5,7 @@ is wrong in one error.
 """
 
 import json
+import math
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -74,6 +75,8 @@ class DataOptions(_Checked):
     dataset_columns: str | None = _option(
         None, 'Column names of another Hub dataset, as JSON: {"audio": "clip", "genre": "style"}'
     )
+    test_dataset_revision: str | None = _option(None, "Revision of a Hub --test_dataset")
+    test_dataset_columns: str | None = _option(None, "Column names of --test_dataset, as JSON")
     protocol: str = _option("track", "Split protocol: 'track' (leak-free) or 'segment' (the paper's, leaky)")
     split: str | None = _option(None, "Use the split saved in this file (split.json of an earlier run)")
     split_seed: int | None = _option(None, "Seed of the split alone; --seed by default")
@@ -123,6 +126,12 @@ class DataOptions(_Checked):
             (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
             (leaky_only or self.augmented_copies == 0, "augmented_copies", "0 unless --protocol segment"),
             (not leaky_only or self.test_dataset is None, "test_dataset", "left out with --protocol segment"),
+            (self.split_seed is None or self.split_seed >= 0, "split_seed", "0 or more"),
+            (
+                self.train_hop_seconds is None or self.train_hop_seconds <= self.segment_seconds,
+                "train_hop_seconds",
+                "at most --segment_seconds: audio between segments would be dropped",
+            ),
             (self.min_seconds > 0, "min_seconds", "above 0"),
             (self.demo_clips_per_genre >= 1, "demo_clips_per_genre", "1 or more"),
             (1 <= self.demo_seconds <= 600, "demo_seconds", "1 to 600"),
@@ -132,23 +141,38 @@ class DataOptions(_Checked):
                 "1 or more",
             ),
         )
-        self.columns  # noqa: B018 - parsed here so that a wrong value is told before any data is touched
+        self.columns, self.test_columns  # noqa: B018 - parsed here: a wrong value is told before data is touched
 
     @property
     def columns(self) -> dict[str, str] | None:
         """`--dataset_columns` as a dictionary."""
-        if self.dataset_columns is None:
-            return None
-        try:
-            value = json.loads(self.dataset_columns)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
-            raise OptionError(
-                f"--dataset_columns is {self.dataset_columns!r}; it must be a JSON object of names, "
-                'such as {"audio": "clip", "genre": "style"}'
-            )
-        return value
+        return self._names("dataset_columns")
+
+    @property
+    def test_columns(self) -> dict[str, str] | None:
+        """`--test_dataset_columns` as a dictionary."""
+        return self._names("test_dataset_columns")
+
+    def _names(self, option: str) -> dict[str, str] | None:
+        text = getattr(self, option)
+        return None if text is None else column_names(text, f"--{option}")
+
+
+def column_names(text: str, option: str) -> dict[str, str]:
+    """Read column names from JSON.
+
+    Raises:
+        OptionError: It is no JSON object of names.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
+        raise OptionError(
+            f'{option} is {text!r}; it must be a JSON object of names, such as {{"audio": "clip", "genre": "style"}}'
+        )
+    return value
 
 
 @dataclass
@@ -307,7 +331,10 @@ class TrainOptions(TrainingArguments, _Checked):
             (self.num_train_epochs > 0, "num_train_epochs", "above 0"),
             (self.per_device_train_batch_size >= 1, "per_device_train_batch_size", "1 or more"),
             (self.per_device_eval_batch_size >= 1, "per_device_eval_batch_size", "1 or more"),
-            (self.learning_rate > 0, "learning_rate", "above 0"),
+            (self.seed >= 0, "seed", "0 or more"),
+            (0 < self.learning_rate < math.inf, "learning_rate", "above 0 and finite"),
+            (self.max_grad_norm >= 0, "max_grad_norm", "0 (no clipping) or more"),
+            (set(_as_list(self.report_to)) <= set(REPORTERS), "report_to", f"one of {', '.join(REPORTERS)}"),
             (self.warmup_steps >= 0, "warmup_steps", "0 or more"),
             (self.weight_decay >= 0, "weight_decay", "0 or more"),
             (0 <= self.label_smoothing_factor < 1, "label_smoothing_factor", "at least 0 and below 1"),
@@ -338,8 +365,16 @@ class TrainOptions(TrainingArguments, _Checked):
             self.use_cpu = True  # the Trainer takes bf16 on a CPU only where the CPU was asked for
         try:
             super().__post_init__()
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ImportError) as error:
             raise OptionError(f"the Trainer refuses these options: {error}") from error
+
+
+#: Where curves may go.
+REPORTERS = ("none", "tensorboard", "trackio", "all")
+
+
+def _as_list(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or [])
 
 
 #: What may choose the best epoch, and whether more is better.

@@ -58,7 +58,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def set_title(figure: "Figure", result: RunResult, what: str, *details: str) -> None:
     """Say what is drawn, of which run, under which protocol, and aloud where the figures overstate."""
-    leak = "LEAKY" if result.leaky else "leak-free"
+    leak = "LEAKY" if result.leaky else result.leak
     if result.leaky and result.split.unit == "segment":
         leak += ": segments of one track in several parts"
     lines = [what, shorten([result.name], width=60, lines=1)[0], f"Protocol {result.protocol} ({leak})", *details]
