@@ -38,7 +38,8 @@ class Predictions:
 
     Args:
         track_id (`np.ndarray` of `str`, shape `(num_segments,)`): The clip that the segment was cut from.
-        segment (`np.ndarray` of `int64`, shape `(num_segments,)`): Number of the segment within its clip, from 0.
+        segment (`np.ndarray` of `int64`, shape `(num_segments,)`): Number of the segment within its clip, from 0; the
+            k-th augmented copy of segment n (`data/segments.py`) is n + 100,000 k.
         start_s (`np.ndarray` of `float64`, shape `(num_segments,)`): Start of the segment within its clip, seconds.
         part (`np.ndarray` of `str`, shape `(num_segments,)`): `train`, `validation` or `test`.
         label (`np.ndarray` of `int64`, shape `(num_segments,)`): True class, an index into `genres`.

@@ -213,7 +213,7 @@ class RunResult:
                 that its field declares (`from_dict` would refuse it); the key is named.
         """
         plain = _to_plain(self, "results")
-        _from_plain(type(self), plain, "results")
+        _check_figures(_from_plain(type(self), plain, "results"))
         return plain
 
     @classmethod
@@ -231,7 +231,7 @@ class RunResult:
                 f"results: schema_version {version} is newer than this mgc_hf reads ({SCHEMA_VERSION}); "
                 "update it with pip install -U mgc_hf"
             )
-        return _from_plain(cls, value, "results")
+        return _check_figures(_from_plain(cls, value, "results"))
 
     def save(self, path: str | Path) -> None:
         """Write `results.json` atomically."""
@@ -285,6 +285,34 @@ class RunResult:
         if self.data.is_demo:
             lines.append("The data is the synthetic demo corpus: these figures say nothing about real music.")
         return "\n".join(lines)
+
+
+def _check_figures(result: RunResult) -> RunResult:
+    """Refuse figures that cannot be true together.
+
+    Raises:
+        RecordError: A fraction or interval is out of range, or counts do not add up.
+    """
+    for name, level in (("track", result.track), ("segment", result.segment)):
+        for figure in ("accuracy", "macro_f1"):
+            interval: Interval = getattr(level, figure)
+            bounds = [0.0, 1.0] if interval.ci95 is None else interval.ci95
+            if len(bounds) != 2 or not (0 <= interval.value <= 1 and 0 <= bounds[0] <= bounds[1] <= 1):
+                raise RecordError(
+                    f"results.{name}.{figure}: value and ci95 [low, high] must be fractions from 0 to 1, got {interval}"
+                )
+        supports = [scores.support for scores in level.per_genre.values()]
+        rows = [sum(row) for row in level.confusion_matrix]
+        if rows != supports or sum(supports) != level.n or any(len(r) != len(rows) for r in level.confusion_matrix):
+            raise RecordError(
+                f"results.{name}: n ({level.n}), the genres' support {supports} and the rows and columns of "
+                "confusion_matrix do not fit together"
+            )
+        if list(level.per_genre) != result.data.genres:
+            raise RecordError(
+                f"results.{name}.per_genre is of {list(level.per_genre)}, data.genres are {result.data.genres}"
+            )
+    return result
 
 
 def format_interval(interval: Interval) -> str:

@@ -38,10 +38,10 @@ def level(n=4):
         accuracy=Interval(0.75, [0.5, 1.0]),
         macro_f1=Interval(0.7, None),
         loss=0.9,
-        per_genre={"jazz": GenreScores(0.5, 1.0, 0.6667, 1), "polka": GenreScores(1.0, 0.6667, 0.8, 3)},
+        per_genre={"jazz": GenreScores(0.5, 1.0, 0.6667, n // 4), "polka": GenreScores(1.0, 0.6667, 0.8, 3 * n // 4)},
         macro=AverageScores(0.75, 0.8333, 0.7333),
         weighted=AverageScores(0.875, 0.75, 0.7667),
-        confusion_matrix=[[1, 0], [1, 2]],
+        confusion_matrix=[[n // 4, 0], [n // 4, n // 2]],
     )
 
 
@@ -335,3 +335,22 @@ def test_page_names_every_field_with_its_type_and_no_other():
             name: words(hint) for name, hint in typing.get_type_hints(kind).items()
         }
         assert all(len(meaning) > 5 for _, meaning in described.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value["track"]["accuracy"].update(value=1.5), "fractions from 0 to 1"),
+        (lambda value: value["track"]["accuracy"].update(ci95=[0.9, 0.1]), r"\[low, high\]"),
+        (lambda value: value["track"]["accuracy"].update(ci95=[0.1]), r"\[low, high\]"),
+        (lambda value: value["track"].update(n=5), "do not fit together"),
+        (lambda value: value["track"].update(confusion_matrix=[[4]]), "do not fit together"),
+        (lambda value: value["track"].update(confusion_matrix=[[1, 0, 0], [1, 2, 0]]), "do not fit together"),
+        (lambda value: value["data"].update(genres=["jazz"]), "data.genres"),
+    ],
+)
+def test_figures_that_cannot_be_true_are_refused(change, message):
+    value = result().to_dict()
+    change(value)
+    with pytest.raises(RecordError, match=message):
+        RunResult.from_dict(value)

@@ -33,6 +33,16 @@ def evaluate_command(
     cache_dir: Annotated[
         str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
     ] = None,
+    min_seconds: Annotated[
+        float, typer.Option("--min_seconds", "--min-seconds", help="Clips shorter than this are left out, seconds.")
+    ] = 0.5,
+    dataset_revision: Annotated[
+        str | None, typer.Option("--dataset_revision", "--dataset-revision", help="Revision of a Hub dataset.")
+    ] = None,
+    dataset_columns: Annotated[
+        str | None,
+        typer.Option("--dataset_columns", "--dataset-columns", help="Column names of another Hub dataset, as JSON."),
+    ] = None,
     on_bad_audio: Annotated[
         str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
     ] = "skip",
@@ -42,6 +52,7 @@ def evaluate_command(
     Exit status: 0 when the report was made, 1 when it could not be, 2 for wrong usage.
     """
     from mgc_hf.cli.console import set_up_progress
+    from mgc_hf.options.groups import column_names
     from mgc_hf.run import evaluate
 
     set_up_progress()
@@ -53,6 +64,9 @@ def evaluate_command(
         batch_size=batch_size,
         cache_dir=cache_dir,
         on_bad_audio=on_bad_audio,
+        min_seconds=min_seconds,
+        revision=dataset_revision,
+        columns=column_names(dataset_columns, "--dataset_columns") if dataset_columns else None,
     )
     if as_json:
         json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
@@ -60,6 +74,5 @@ def evaluate_command(
     else:
         print(result.summary())
         for genre, scores in result.track.per_genre.items():
-            print(
-                f"  {genre:<12} F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}  n = {scores.support}"
-            )
+            figures = f"F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}"
+            print(f"  {genre:<12} {figures if scores.support else 'not measured'}  n = {scores.support}")

@@ -24,7 +24,7 @@ def predict_command(
     """Name the genre of audio files of any length.
 
     A file is cut into the model's windows and their probabilities are averaged. A file that cannot be read is
-    reported beside the others.
+    reported beside the others; one that is short, silent or cut off is answered for what there is of it.
 
     Exit status: 0 if every file was read, 1 if any failed, 2 for wrong usage.
     """

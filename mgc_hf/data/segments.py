@@ -61,6 +61,11 @@ class SegmentTable:
         rows = zip(self.track_id, self.segment, self.copy, strict=True)
         return [f"{track_id}#{segment}" + (f"+{copy}" if copy else "") for track_id, segment, copy in rows]
 
+    @property
+    def number(self) -> np.ndarray:
+        """A number for each row that no other of its clip has: `segment`, plus 100,000 for each copy counted on."""
+        return self.segment + 100_000 * self.copy
+
     def take(self, index: np.ndarray) -> "SegmentTable":
         """Return the rows of an integer index or boolean mask, in its order."""
         return SegmentTable(**{column.name: getattr(self, column.name)[index] for column in fields(self)})

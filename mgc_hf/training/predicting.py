@@ -45,7 +45,7 @@ class Validation:
             )
         return Predictions(
             track_id=self.rows.track_id,
-            segment=self.rows.segment,
+            segment=self.rows.number,
             start_s=self.rows.start_s,
             part=self.rows.part,
             label=expected,

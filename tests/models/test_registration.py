@@ -55,6 +55,20 @@ def test_where_it_is_not_installed_the_folders_code_runs_if_trusted(finished_run
     assert module.startswith("transformers_modules.")
 
 
+BASE = """
+import sys
+from transformers import AutoModel
+print(type(AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)).__name__)
+"""
+
+
+def test_the_base_model_loads_from_the_same_folder(finished_run, tmp_path):
+    result = _load(HIDDEN + BASE, finished_run, tmp_path, trust=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[-1] == "MelLstmModel"
+    assert "UNEXPECTED" not in result.stdout + result.stderr
+
+
 def test_and_is_refused_if_not(finished_run, tmp_path):
     result = _load(HIDDEN + LOAD, finished_run, tmp_path)
     assert result.returncode != 0

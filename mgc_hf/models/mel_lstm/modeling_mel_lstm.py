@@ -217,6 +217,10 @@ class MelLstmPreTrainedModel(PreTrainedModel):
 
         safetensors writes them readable by their owner alone, so that nobody else could load the model.
         """
+        if self._auto_class is not None:
+            # a class writes itself alone into `auto_map`; the folder of either model is one for AutoModel, too
+            base = f"{type(self).__module__.rsplit('.', 1)[-1]}.{MelLstmModel.__name__}"
+            self.config.auto_map = {"AutoModel": base, **(getattr(self.config, "auto_map", None) or {})}
         super().save_pretrained(save_directory, *args, **kwargs)
         mask = os.umask(0)
         os.umask(mask)
@@ -231,6 +235,8 @@ class MelLstmModel(MelLstmPreTrainedModel):
         config ([`MelLstmConfig`]): The configuration.
     """
 
+    # a classifier's folder holds the base model's weights and these
+    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]
     texture: MelLstmTexture
 
     def __init__(self, config: MelLstmConfig):
