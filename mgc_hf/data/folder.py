@@ -2,7 +2,7 @@
 
 Read are Marsyas' layout (`genres/blues/blues.00000.au`), Kaggle's (`Data/genres_original/blues/blues.00000.wav` beside
 pictures and feature tables) and any other `<genre>/.../<file>` tree, from the genre folders' parent or from a folder
-above it; with `train/`, `valid/`, `test/` above the genres, or a CSV in the folder, they define a split. The first
+above it; with `train/`, `valid/`, `test/` above or in the genres, or a CSV in the folder, they define a split. The first
 folder below the detected root is the genre. File names are taken as they are: nothing is expanded, links are followed
 by their own names, hidden files and the droppings of macOS and Windows are ignored.
 """
@@ -60,7 +60,7 @@ def list_folder(source: str | os.PathLike[str]) -> Listing:
     tree = _scan(root, ())
     passed, top = _descend(tree)
     name = Path(os.path.abspath(root)).name or str(root)
-    table = find_table([folder.path for folder in passed])
+    table = find_table([folder.path for folder in passed], least_rows=tree.count // 2 if top.holders else 0)
     if table is not None:
         return _list_by_table(name, tree, top, table)
     loose = [folder.path / file for folder in passed for file in folder.files]
@@ -149,12 +149,21 @@ def _list_genres(folder: _Folder, root: Path, part: str | None) -> tuple[list[Cl
     empty = [below.name for below in folder.folders if not below.count]
     if empty:
         logger.warning("%s: no audio in the folder %s; left out", folder.path, ", ".join(empty))
+    by_part = part is None and _divided_by_part(folder.holders)
     made = [
-        make_clip(path, path.relative_to(root).as_posix(), genre.name, part)
+        make_clip(path, path.relative_to(root).as_posix(), genre.name, part_name(below.name) if by_part else part)
         for genre in folder.holders
-        for path in _files_below(genre)
+        for below in (genre.holders if by_part else [genre])
+        for path in _files_below(below)
     ]
     return [item for item in made if isinstance(item, Clip)], [item for item in made if isinstance(item, Fault)]
+
+
+def _divided_by_part(genres: list[_Folder]) -> bool:
+    """Whether every genre holds its clips in folders named for the parts of a split (`blues/train`, `blues/test`)."""
+    names = [{part_name(below.name) for below in genre.holders} for genre in genres]
+    whole = all(found and None not in found and not genre.files for genre, found in zip(genres, names, strict=True))
+    return whole and len(set().union(*names)) > 1
 
 
 def _files_below(folder: _Folder) -> Iterator[Path]:

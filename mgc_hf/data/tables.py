@@ -6,6 +6,7 @@ from the genre column, never from a path that a row happens to spell. A table of
 
 import csv
 import io
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from mgc_hf.data.listing import Clip, Fault, Listing, is_ignored, make_clip, part_name
 from mgc_hf.errors import SourceError
+
+logger = logging.getLogger(__name__)
 
 #: For each of our columns, the names that tables give it.
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -78,11 +81,12 @@ def _parse(path: Path, text: str) -> Table:
     return Table(path, header, _our_columns(header), rows)
 
 
-def find_table(folders: Sequence[Path]) -> Table | None:
+def find_table(folders: Sequence[Path], least_rows: int = 0) -> Table | None:
     """Return the table that lists the clips of a folder tree, if there is one.
 
     `metadata.csv` comes first; else any one CSV with a path column and a genre or split column. Feature tables, as
-    Kaggle's copy of GTZAN holds, are passed over.
+    Kaggle's copy of GTZAN holds, are passed over, and so, with a warning, is a CSV of another name that lists fewer
+    than `least_rows` files: somebody's notes, not the list of the collection.
 
     Raises:
         SourceError: Several tables could be meant, or `metadata.csv` cannot be read.
@@ -100,12 +104,25 @@ def find_table(folders: Sequence[Path]) -> Table | None:
             header.has("path") and (header.has("genre") or header.has("part"))
         ):
             candidates.append(path)
+    candidates = [path for path in candidates if _lists_enough(path, least_rows)]
     if not candidates:
         return None
     if len(candidates) > 1 and candidates[0].name.casefold() != "metadata.csv":
         names = ", ".join(map(str, candidates))
         raise SourceError(f"several tables list clips: {names}; give the one that is meant as the source")
     return read_table(candidates[0])
+
+
+def _lists_enough(path: Path, least_rows: int) -> bool:
+    if path.name.casefold() == "metadata.csv" or (count := len(read_table(path).rows)) >= least_rows:
+        return True
+    logger.warning(
+        "%s: lists %d files where there are at least %d, so it is passed over; give it as the source if it is meant",
+        path,
+        count,
+        2 * least_rows,
+    )
+    return False
 
 
 def list_csv(source: str | os.PathLike[str]) -> Listing:

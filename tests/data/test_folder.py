@@ -226,3 +226,31 @@ def test_audio_files_of_a_folder(tmp_path: Path) -> None:
     assert audio_files(tmp_path) == [tmp_path / name for name in ("b.wav", "a/c.MP3", "a/b/e.au")]
     with pytest.raises(SourceError, match="cannot be read"):
         audio_files(tmp_path / "none")
+
+
+def test_parts_inside_the_genres_are_a_split(tmp_path):
+    for genre in ("blues", "jazz"):
+        for part in ("train", "test"):
+            tree(tmp_path, f"{genre}/{part}/a.wav")
+    clips = list_folder(tmp_path).clips
+    assert sorted((clip.genre, clip.part) for clip in clips) == [
+        ("blues", "test"),
+        ("blues", "train"),
+        ("jazz", "test"),
+        ("jazz", "train"),
+    ]
+
+
+def test_an_album_called_test_is_no_part(tmp_path):
+    tree(tmp_path, "blues/test/a.wav", "jazz/live/a.wav")
+    assert {clip.part for clip in list_folder(tmp_path).clips} == {None}
+
+
+def test_a_stray_table_is_passed_over(tmp_path, caplog):
+    for index in range(6):
+        tree(tmp_path, f"blues/{index}.wav", f"jazz/{index}.wav")
+    (tmp_path / "notes.csv").write_text("file,genre\nblues/0.wav,odd\ngone.wav,blues\n")
+    listing = list_folder(tmp_path)
+    assert len(listing.clips) == 12
+    assert {clip.genre for clip in listing.clips} == {"blues", "jazz"}
+    assert "notes.csv" in caplog.text
