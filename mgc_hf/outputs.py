@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from mgc_hf.data.listing import folder_name
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.files import write_json
 from mgc_hf.results import PICTURE_FILES
@@ -111,4 +112,4 @@ def display_name(source: str) -> str:
     """Name a source without telling where on this machine it lies: a path's last component, an id as it is."""
     path = Path(source).expanduser()
     is_path = path.exists() or path.is_absolute() or source.startswith(".") or source.count("/") > 1
-    return path.resolve().name if is_path else source
+    return folder_name(path) if is_path else source

@@ -279,7 +279,10 @@ class RunResult:
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
             for level, scores in (("track", self.track), ("segment", self.segment))
         ]
-        lines.append(f"protocol {self.protocol} ({self.leak}), seed {self.seed}")
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        lines.append(f"protocol {self.protocol} ({self.leak}){seed}")
+        if self.data.test_source is not None:
+            lines.append(f"trained on {self.data.source}, tested on {self.data.test_source}")
         if self.leaky is not False:
             lines.append(self.split.statement)
         if self.data.is_demo:

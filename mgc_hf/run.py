@@ -91,6 +91,8 @@ def run(options: Options, recipe: str) -> RunResult:
     trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
     tested = recordings(parts["test"]) if test_corpus is not None else {}
     leak = sorted(name for digest, name in tested.items() if digest in trained)
+    if test_corpus is not None and "test_fraction" in options.changed:
+        logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
     if options.train.early_stopping_patience and "validation" not in parts:
         logger.warning("--early_stopping_patience has no effect without a validation part")
     if options.train.overwrite_output_dir:
@@ -237,6 +239,8 @@ def evaluate(
     tracks = decode_tracks(corpus.dataset, extractor.sampling_rate)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, extractor.segment_seconds)
     given = Split.load(split) if split is not None else None
+    if given is not None:
+        given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
     rows = assign_parts(rows, given or "test").of_part("test")
     known = outputs.load_recordings(Path(model), int(extractor.sampling_rate))
     tested = recordings(Part("test", tracks, rows, whole_tracks=True))

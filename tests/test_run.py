@@ -273,3 +273,12 @@ def test_results_json_has_the_promised_keys(finished_run):
         assert 0 <= low <= value[level]["accuracy"]["value"] <= high <= 1
         assert set(value[level]["per_genre"]) == set(GENRES)
         assert np.array(value[level]["confusion_matrix"]).sum() == value[level]["n"]
+
+
+def test_a_split_whose_test_tracks_are_not_all_there_is_refused(finished_run, music_folder, cache_dir, tmp_path):
+    """Scores of what happens to be left of a test part are not that test part's."""
+    shutil.copytree(music_folder, tmp_path / "less")
+    for item in Split.load(finished_run / "split.json").ids("test")[1:]:
+        (tmp_path / "less" / f"{item}.wav").unlink()
+    with pytest.raises(SplitError, match="not in the data"):
+        evaluate(finished_run, str(tmp_path / "less"), split=finished_run / "split.json", cache_dir=str(cache_dir))

@@ -13,15 +13,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mgc_hf.data.listing import Clip, Fault, Listing, is_audio_name, is_ignored, make_clip, part_name
+from mgc_hf.data.listing import (
+    GENRE_ROOTS,
+    Clip,
+    Fault,
+    Listing,
+    folder_name,
+    is_audio_name,
+    is_ignored,
+    make_clip,
+    part_name,
+)
 from mgc_hf.data.tables import Table, find_table, list_table
 from mgc_hf.errors import SourceError
 from mgc_hf.labels import gtzan_name
 
 logger = logging.getLogger(__name__)
-
-#: Folders that hold GTZAN's genre folders in its two well-known copies.
-GENRE_ROOTS = ("genres_original", "genres")
 
 
 @dataclass
@@ -59,7 +66,7 @@ def list_folder(source: str | os.PathLike[str]) -> Listing:
     root = Path(source)
     tree = _scan(root, ())
     passed, top = _descend(tree)
-    name = Path(os.path.abspath(root)).name or str(root)
+    name = folder_name(root)
     table = find_table([folder.path for folder in passed], least_rows=tree.count // 2 if top.holders else 0)
     if table is not None:
         return _list_by_table(name, tree, top, table)

@@ -33,6 +33,10 @@ PART_NAMES = {
 }
 
 
+#: Folders that hold GTZAN's genre folders in its two well-known copies.
+GENRE_ROOTS = ("genres_original", "genres")
+
+
 @dataclass(frozen=True)
 class Clip:
     """One clip of a source.
@@ -193,3 +197,9 @@ def _note_merged(names: dict[str, str]) -> None:
         if count > 1:
             spellings = ", ".join(sorted(name for name, value in names.items() if value == canonical))
             logger.warning("genres %s are read as one: %s", spellings, canonical)
+
+
+def folder_name(path: Path) -> str:
+    """Return the name by which a folder or file is told: its last component, or the one above GTZAN's `genres`."""
+    path = Path(os.path.abspath(path))
+    return (path.parent.name if path.name.casefold() in GENRE_ROOTS else path.name) or path.name or str(path)

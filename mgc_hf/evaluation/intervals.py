@@ -92,3 +92,23 @@ def _draw_counts(rng: np.random.Generator, num_resamples: int, num_tracks: int) 
     drawn += np.arange(num_resamples)[:, None] * num_tracks
     counts = np.bincount(drawn.ravel(), minlength=num_resamples * num_tracks)
     return counts.reshape(num_resamples, num_tracks).astype(np.float64)
+
+
+def with_width(interval: list[float], value: float, num_tracks: int) -> list[float]:
+    """Return the interval, or Wilson's where it has no width.
+
+    Where every track is right (or wrong, or there is only one) no resample differs from another: the bootstrap cannot
+    know of errors that were not seen. Wilson's interval for `num_tracks` trials does (E. B. Wilson, Journal of the
+    American Statistical Association 22, 1927; scipy's `proportion_ci`).
+
+    Args:
+        interval (`list[float]`): `[low, high]` of an accuracy, fractions.
+        value (`float`): The accuracy.
+        num_tracks (`int`): Independent trials: tracks, also where the accuracy is of segments.
+    """
+    if interval[0] < interval[1]:
+        return interval
+    from scipy.stats import binomtest
+
+    found = binomtest(round(value * num_tracks), num_tracks).proportion_ci(0.95, method="wilson")
+    return [float(min(found.low, value)), float(max(found.high, value))]

@@ -5,7 +5,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
 from mgc_hf.errors import RecordError
-from mgc_hf.evaluation.intervals import NUM_RESAMPLES, bootstrap_by_track
+from mgc_hf.evaluation.intervals import NUM_RESAMPLES, bootstrap_by_track, with_width
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import AverageScores, GenreScores, Interval, LevelScores
 
@@ -83,10 +83,15 @@ def _level(
     intervals = (
         bootstrap_by_track(track_id, label, predicted, len(names), **resampling) if resampling["num_resamples"] else {}
     )
+    accuracy_interval, f1_interval = intervals.get("accuracy"), intervals.get("macro_f1")
+    if accuracy_interval is not None:
+        accuracy_interval = with_width(accuracy_interval, accuracy, len(set(track_id.tolist())))
+    if f1_interval is not None and f1_interval[0] == f1_interval[1]:
+        f1_interval = None  # no such formula for F1: better none than one of no width
     return LevelScores(
         n=len(label),
-        accuracy=Interval(accuracy, intervals.get("accuracy")),
-        macro_f1=Interval(report["macro"]["f1"], intervals.get("macro_f1")),
+        accuracy=Interval(accuracy, accuracy_interval),
+        macro_f1=Interval(report["macro"]["f1"], f1_interval),
         loss=float(loss),
         per_genre={name: GenreScores(**scores) for name, scores in report["per_genre"].items()},
         macro=AverageScores(**report["macro"]),

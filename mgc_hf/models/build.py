@@ -84,7 +84,7 @@ def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
     folder = Path(name_or_path).expanduser()
     if _is_local(str(name_or_path)):
         if not folder.is_dir():
-            raise CheckpointError(f"model folder {name_or_path} does not exist")
+            raise CheckpointError(f"model folder {name_or_path} does not exist; give a folder that a run has written")
         for name in ("config.json", "preprocessor_config.json"):
             if not (folder / name).is_file():
                 raise CheckpointError(f"{name_or_path} is no model folder: {name} is missing")
@@ -103,8 +103,9 @@ def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
 
 
 def _is_local(name: str) -> bool:
-    """Whether a model name can only mean a path (`owner/name` may be a Hub id unless it exists here)."""
-    return Path(name).expanduser().exists() or name.startswith((".", "/", "~")) or name.count("/") != 1
+    """Whether a model name can only mean a path: `owner/name` is a Hub id unless `owner` or all of it is here."""
+    path = Path(name).expanduser()
+    return path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1 or path.parent.is_dir()
 
 
 def _refuse_unknown(option: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:

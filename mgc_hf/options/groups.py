@@ -313,7 +313,9 @@ class TrainOptions(TrainingArguments, _Checked):
     logging_nan_inf_filter: bool = _option(False, "Must stay off: a non-finite loss stops the run")
     restore_callback_states_from_checkpoint: bool = _option(True, "Resume keeps the early-stopping counter")
     dataloader_pin_memory: bool = _option(False, "Pinned host memory; worth it with a GPU")
-    resume: bool = _option(False, "Go on from the newest whole checkpoint in --output_dir")
+    resume: bool = _option(
+        False, "Go on from the newest whole checkpoint in --output_dir; all other options as before"
+    )
     overwrite_output_dir: bool = _option(False, "Replace the run in --output_dir")
     early_stopping_patience: int = _option(0, "Stop after so many epochs without a better validation; 0 for never")
     weight_averaging: float = _option(0.98, "Decay per step of the moving average of the weights; 0 for none")

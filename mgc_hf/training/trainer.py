@@ -326,7 +326,9 @@ class GenreTrainer(Trainer):
             raise StoppedBySignal(signum, f"stopped after step {step}; --save_strategy no keeps no checkpoint")
         self._save_checkpoint(self.model, None)
         folder = checkpoints.checkpoint_path(self.output_dir, step)
-        raise StoppedBySignal(signum, f"stopped after step {step}; saved as {folder}: go on with --resume")
+        raise StoppedBySignal(
+            signum, f"stopped after step {step}; saved as {folder}: go on with the same command and --resume"
+        )
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write none: the run renders its own card from its record (the Trainer's would overwrite it)."""

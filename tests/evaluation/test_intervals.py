@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mgc_hf.errors import OptionError, RecordError
 from mgc_hf.evaluation import intervals
-from mgc_hf.evaluation.intervals import bootstrap_by_track
+from mgc_hf.evaluation.intervals import bootstrap_by_track, with_width
 
 NORMAL = 1.959964  # two-sided 95 %
 
@@ -134,3 +134,12 @@ def test_refusals():
         bootstrap_by_track(np.array([], dtype=object), empty, empty, 3)
     with pytest.raises(OptionError, match="num_resamples is 99"):
         bootstrap_by_track(np.array(["a"]), empty + 0, empty + 0, 3, num_resamples=99)
+
+
+def test_an_interval_without_width_is_replaced_by_wilsons():
+    """Three of three right says little: Wilson's 95 % interval begins at 3 / (3 + 1.96 ** 2)."""
+    low, high = with_width([1.0, 1.0], 1.0, 3)
+    assert low == pytest.approx(3 / (3 + 1.959964**2), abs=1e-4)
+    assert high == pytest.approx(1.0)
+    assert with_width([0.0, 0.0], 0.0, 3)[1] == pytest.approx(1 - low)
+    assert with_width([0.5, 0.9], 0.7, 3) == [0.5, 0.9]

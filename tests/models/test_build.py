@@ -104,3 +104,10 @@ def test_segment_seconds_survives_saving(speech_model, tmp_path):
     extractor.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "preprocessor_config.json").read_text())["segment_seconds"] == 4.0
     assert AutoFeatureExtractor.from_pretrained(tmp_path).segment_seconds == 4.0
+
+
+def test_a_wrong_folder_name_is_not_asked_of_the_hub(tmp_path, monkeypatch):
+    (tmp_path / "outputs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="outputs/typo does not exist"):
+        load_model("outputs/typo")
