@@ -38,7 +38,8 @@ def test_the_layouts_of_gtzan_agree_from_every_folder_above(tmp_path: Path) -> N
         listing = list_folder(tmp_path / root)
         assert summary(listing) == [("blues", files[0]), ("hiphop", files[1])], root
         assert listing.faults == []
-        assert listing.name == Path(root).name
+        name = Path(root).name
+        assert listing.name == {"genres": "marsyas", "genres_original": "Data"}.get(name, name)
         assert [clip.track_id for clip in finish(listing).clips] == ["blues.00000", "hiphop.00000"]
 
 
