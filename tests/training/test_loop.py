@@ -71,7 +71,7 @@ def test_a_signal_saves_and_leaves(tmp_path, whole, caplog, signum, status):
     with pytest.raises(StoppedBySignal) as stopped:
         run_loop(tmp_path, callbacks=[At(4, send(signum))])
     assert stopped.value.code == status
-    assert f"saved as {tmp_path}/checkpoint-4: go on with --resume" in caplog.text
+    assert f"saved as {tmp_path}/checkpoint-4: go on with the same command and --resume" in caplog.text
     assert signal.getsignal(signum) is former
     assert steps_of(tmp_path) == [3, 4]
     assert as_record(run_loop(tmp_path, resume=True)) == whole

@@ -220,7 +220,7 @@ def test_a_signal_saves_and_leaves(forked, unbroken, tmp_path, name, status, ste
     folder = tmp_path / "run"
     stopped = forked(folder, interfere={"target": STEP_END, "call": step, "how": name}, **EPOCHS)
     assert stopped.status == status
-    assert f"saved as {folder}/checkpoint-{step}: go on with --resume" in stopped.log
+    assert f"saved as {folder}/checkpoint-{step}: go on with the same command and --resume" in stopped.log
     assert max(steps_of(folder)) == step
     assert not list(folder.glob(".tmp-*"))
     check_resume(forked, folder, EPOCHS, unbroken(EPOCHS))
@@ -325,4 +325,4 @@ def test_two_processes_stop_together(forked, tmp_path):
     assert stopped.status == 143
     assert [status for status, _ in stopped.others] == [143]
     assert max(steps_of(tmp_path / "run")) == 6
-    assert stopped.log.count("go on with --resume") == 1
+    assert stopped.log.count("go on with the same command and --resume") == 1
