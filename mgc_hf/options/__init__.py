@@ -9,9 +9,11 @@ from mgc_hf.options.groups import (
     TrainOptions,
 )
 from mgc_hf.options.parser import Options, build_parser, parse_options
+from mgc_hf.options.speech import SPEECH_DEFAULTS
 
 __all__ = [
     "METRICS_FOR_BEST",
+    "SPEECH_DEFAULTS",
     "AugmentOptions",
     "DataOptions",
     "EvalOptions",

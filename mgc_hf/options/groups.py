@@ -23,6 +23,7 @@ SHOWN_TRAINER_OPTIONS = [
     "per_device_train_batch_size",
     "per_device_eval_batch_size",
     "gradient_accumulation_steps",
+    "gradient_checkpointing",
     "learning_rate",
     "lr_scheduler_type",
     "warmup_steps",
@@ -38,6 +39,7 @@ SHOWN_TRAINER_OPTIONS = [
     "metric_for_best_model",
     "report_to",
     "dataloader_num_workers",
+    "ddp_timeout",
     "disable_tqdm",
 ]
 
@@ -88,6 +90,18 @@ class DataOptions(_Checked):
     train_hop_seconds: float | None = _option(
         None, "Step between training segments, seconds; half a segment by default under 'track', a segment else"
     )
+    eval_hop_seconds: float | None = _option(
+        None, "Step between the windows of a clip in evaluation and prediction, seconds; a window by default"
+    )
+    random_windows: int = _option(
+        0, "Train on so many windows of each clip an epoch, anywhere in it and anew each epoch (0: on fixed segments)"
+    )
+    train_tracks_per_genre: int = _option(
+        0, "Draw so many training tracks of each genre; those that no part takes are tested on (0: by the fractions)"
+    )
+    test_tracks_per_genre: int = _option(
+        0, "Draw so many test tracks of each genre, in place of --test_fraction (0: by the fraction)"
+    )
     num_segments: int = _option(
         0, "Protocol 'segment' only: size of the pool that is split, about (0: every segment; the paper has 5,000)"
     )
@@ -121,6 +135,22 @@ class DataOptions(_Checked):
             ),
             (self.segment_seconds > 0, "segment_seconds", "above 0"),
             (self.train_hop_seconds is None or self.train_hop_seconds > 0, "train_hop_seconds", "above 0"),
+            (
+                self.eval_hop_seconds is None or 0 < self.eval_hop_seconds <= self.segment_seconds,
+                "eval_hop_seconds",
+                "above 0 and at most --segment_seconds: audio between windows would not be heard",
+            ),
+            (self.random_windows >= 0, "random_windows", "0 or more"),
+            (
+                self.random_windows == 0 or self.train_hop_seconds is None,
+                "random_windows",
+                "0 with --train_hop_seconds: windows are either at random or at fixed steps",
+            ),
+            (not leaky_only or self.random_windows == 0, "random_windows", "0 with --protocol segment"),
+            (self.train_tracks_per_genre >= 0, "train_tracks_per_genre", "0 or more"),
+            (self.test_tracks_per_genre >= 0, "test_tracks_per_genre", "0 or more"),
+            (not leaky_only or self.train_tracks_per_genre == 0, "train_tracks_per_genre", "0 with --protocol segment"),
+            (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
             (self.num_segments >= 0, "num_segments", "0 or more"),
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
             (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
@@ -191,12 +221,54 @@ class ModelOptions(_Checked):
         None, 'Values of the feature extractor that differ from its defaults, as JSON: {"num_mel_bins": 64}'
     )
 
+    from_scratch: bool = _option(
+        False, "Build the architecture of --model_name_or_path with random weights; the card says so"
+    )
+    size: Literal["tiny", "base"] | None = _option(
+        None, "--from_scratch only: tiny (for tests) or base, in place of the size of --model_name_or_path"
+    )
+    attn_implementation: Literal["eager", "sdpa"] | None = _option(
+        None, "Attention: sdpa (fast) where the model has it by default, or eager"
+    )
+    freeze_feature_encoder: bool | None = _option(
+        None, "Keep the convolutions below the transformer as they are; by default where they are pre-trained"
+    )
+    freeze_layers: int = _option(0, "Keep so many of the lowest transformer layers, and all below them, as they are")
+    weighted_layer_sum: bool = _option(False, "Classify from a learnt weighted sum of all layers, not the last alone")
+    lora_rank: int = _option(
+        0, "Train low-rank updates of this rank in place of the weights (LoRA; needs the extra peft); 0 for none"
+    )
+    lora_alpha: float = _option(16.0, "LoRA: scale of the updates; they are multiplied by alpha / rank")
+    lora_dropout: float = _option(0.0, "LoRA: dropout on the inputs of the updates")
+    lora_target_modules: str = _option(
+        "q_proj,v_proj", "LoRA: linear layers that get an update, ends of their names, with commas between"
+    )
+    mask_time_prob: float | None = _option(
+        None, "The model's own SpecAugment: fraction of its frames that are masked; the checkpoint's by default"
+    )
+    mask_feature_prob: float | None = _option(
+        None, "The model's own SpecAugment: fraction of its features that are masked; the checkpoint's by default"
+    )
+    layerdrop: float = _option(0.0, "Probability of leaving a transformer layer out of a training step")
+
     def __post_init__(self) -> None:
-        """Check the JSON values.
+        """Check ranges and the JSON values.
 
         Raises:
-            OptionError: A value is no JSON object.
+            OptionError: A value is out of range or no JSON object.
         """
+        self._check(
+            (self.size is None or self.from_scratch, "size", "left out without --from_scratch"),
+            (self.freeze_layers >= 0, "freeze_layers", "0 or more"),
+            (self.lora_rank >= 0, "lora_rank", "0 or more"),
+            (self.lora_alpha > 0, "lora_alpha", "above 0"),
+            (0 <= self.lora_dropout < 1, "lora_dropout", "at least 0 and below 1"),
+            (0 <= self.layerdrop < 1, "layerdrop", "at least 0 and below 1"),
+            *(
+                (getattr(self, name) is None or 0 <= getattr(self, name) <= 1, name, "from 0 to 1")
+                for name in ("mask_time_prob", "mask_feature_prob")
+            ),
+        )
         self.model_values, self.feature_values  # noqa: B018
 
     @property
@@ -240,6 +312,7 @@ class AugmentOptions(_Checked):
     spec_frequency_masks: int = _option(0, "SpecAugment: number of frequency masks")
     spec_frequency_width: int = _option(16, "SpecAugment: widest frequency mask, mel bands")
     mixup_alpha: float = _option(0.4, "Mixup: parameter of the Beta distribution, 0 for none")
+    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed")
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -298,6 +371,12 @@ class TrainOptions(TrainingArguments, _Checked):
     learning_rate: float = _option(2e-3, "Peak learning rate")
     lr_scheduler_type: str = _option("cosine", "Learning rate schedule")
     warmup_steps: float = _option(0.1, "Warm-up: steps, or below 1 the fraction of all steps")
+    head_learning_rate: float | None = _option(
+        None, "Peak learning rate of the classification head; --learning_rate by default"
+    )
+    bf16: bool | None = _option(
+        False, "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it"
+    )
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
     label_smoothing_factor: float = _option(0.1, "Label smoothing")
     metric_for_best_model: str | None = _option(
@@ -335,6 +414,12 @@ class TrainOptions(TrainingArguments, _Checked):
             (self.per_device_eval_batch_size >= 1, "per_device_eval_batch_size", "1 or more"),
             (self.seed >= 0, "seed", "0 or more"),
             (0 < self.learning_rate < math.inf, "learning_rate", "above 0 and finite"),
+            (
+                self.head_learning_rate is None or 0 < self.head_learning_rate < math.inf,
+                "head_learning_rate",
+                "above 0 and finite",
+            ),
+            (self.ddp_timeout >= 1, "ddp_timeout", "1 second or more"),
             (self.max_grad_norm >= 0, "max_grad_norm", "0 (no clipping) or more"),
             (set(_as_list(self.report_to)) <= set(REPORTERS), "report_to", f"one of {', '.join(REPORTERS)}"),
             (self.warmup_steps >= 0, "warmup_steps", "0 or more"),
