@@ -62,24 +62,29 @@ def run(options: Options, recipe: str) -> RunResult:
     """
     from transformers import set_seed
 
-    from mgc_hf.models.build import build_model
+    from mgc_hf.models.build import finish_model, plan_model
+    from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train
 
     folder = Path(str(options.train.output_dir))
     outputs.check_folder(folder, resume=options.train.resume, overwrite=options.train.overwrite_output_dir)
+    plan = plan_model(
+        options.model.model_name_or_path,
+        segment_seconds=options.data.segment_seconds,
+        hop_seconds=options.data.eval_hop_seconds,
+        model_values=options.model.model_values,
+        feature_values=options.model.feature_values,
+        tuning=FineTuning.from_values({**vars(options.model), **vars(options.train)}),
+        from_scratch=options.model.from_scratch,
+        size=options.model.size,
+    )
     corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
     if options.train.resume:
         _check_labels(folder, genres)
 
     set_seed(options.train.seed)
-    model, extractor = build_model(
-        options.model.model_name_or_path,
-        genres,
-        segment_seconds=options.data.segment_seconds,
-        model_values=options.model.model_values,
-        feature_values=options.model.feature_values,
-    )
+    model, extractor = plan.build(genres)
     split, parts = divide(options, corpus, test_corpus, genres, extractor)
     signature = {"genres": genres, "split": split.hash, "options": _training_signature(options)}
     if options.train.resume:
@@ -114,6 +119,7 @@ def run(options: Options, recipe: str) -> RunResult:
         options.train,
         signature=signature,
     )
+    model = finish_model(model)
     predictions = _joined(
         [
             predict(outcome.trainer, inputs(part), parts[part].rows, genres)
@@ -181,7 +187,7 @@ def _base_model(options: Options) -> str | None:
     from mgc_hf.models.build import OWN_MODELS
 
     name = options.model.model_name_or_path
-    return None if name in OWN_MODELS else outputs.display_name(name)
+    return None if name in OWN_MODELS or options.model.from_scratch else outputs.display_name(name)
 
 
 def evaluate(
