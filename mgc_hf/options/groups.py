@@ -258,6 +258,7 @@ class ModelOptions(_Checked):
             OptionError: A value is out of range or no JSON object.
         """
         self._check(
+            (bool(self.model_name_or_path), "model_name_or_path", "given: a folder or Hub id of an audio classifier"),
             (self.size is None or self.from_scratch, "size", "left out without --from_scratch"),
             (self.freeze_layers >= 0, "freeze_layers", "0 or more"),
             (self.lora_rank >= 0, "lora_rank", "0 or more"),
