@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from mgc_hf.errors import OptionError
 from mgc_hf.models.heads import NOT_LEARNT, head_parameters, is_head
+from mgc_hf.models.window import masks_time
 
 #: Models whose attention is brought to sdpa here (`wavlm_attention.py`), since transformers has none for them.
 OWN_SDPA = ("wavlm",)
@@ -178,12 +179,10 @@ class FineTuning:
             if freeze or self.freeze_layers or self.lora_rank:
                 # by the model's own method: it also stops asking for gradients of its inputs
                 model.freeze_feature_encoder()
-        config = model.config
-        masks = getattr(config, "apply_spec_augment", True) and getattr(config, "mask_time_prob", 0) > 0
         prefix, _ = transformer_layers(model) if self.freeze_layers else ("", 0)
         for name, parameter in model.named_parameters():
-            never_used = name.endswith(NOT_LEARNT) and not masks  # it would have no gradient, which DDP refuses
-            if never_used or (prefix and self._is_frozen(name, prefix, config)):
+            # what never gets a gradient is no parameter to train, and DDP refuses it
+            if _is_never_used(name, model.config) or (prefix and self._is_frozen(name, prefix, model.config)):
                 parameter.requires_grad = False
 
     def _is_frozen(self, name: str, prefix: str, config: Any) -> bool:
@@ -225,6 +224,13 @@ def merge_lora(model: Any) -> Any:
     """
     wrapper = model.__dict__.pop(_LORA, None)
     return model if wrapper is None else wrapper.merge_and_unload()
+
+
+def _is_never_used(name: str, config: Any) -> bool:
+    """Whether a parameter takes no part in training: an unused mask embedding, or the conformer's unused positions."""
+    if name.endswith(NOT_LEARNT):
+        return not masks_time(config)
+    return config.model_type == "wav2vec2-conformer" and ".pos_conv_embed." in name
 
 
 def transformer_layers(model: Any) -> tuple[str, int]:

@@ -66,8 +66,7 @@ def least_samples(config: Any, extractor: Any) -> int:
         config (`PretrainedConfig`): The model's configuration.
         extractor (`FeatureExtractionMixin`): Its feature extractor.
     """
-    masks = getattr(config, "apply_spec_augment", True) and getattr(config, "mask_time_prob", 0) > 0
-    frames = max(2, getattr(config, "squeeze_factor", 1), config.mask_time_length if masks else 0)
+    frames = max(2, getattr(config, "squeeze_factor", 1), config.mask_time_length if masks_time(config) else 0)
     if hasattr(config, "conv_kernel") and hasattr(config, "conv_stride"):
         for kernel, stride in reversed(list(zip(config.conv_kernel, config.conv_stride, strict=True))):
             frames = (frames - 1) * stride + kernel
@@ -75,6 +74,11 @@ def least_samples(config: Any, extractor: Any) -> int:
     if config.model_type == "wav2vec2-bert":
         return (frames * extractor.stride - 1) * _FBANK_HOP + _FBANK_FRAME
     return _FBANK_FRAME if config.model_type == "audio-spectrogram-transformer" else 0
+
+
+def masks_time(config: Any) -> bool:
+    """Whether a model masks spans of time in training (its own SpecAugment)."""
+    return bool(getattr(config, "apply_spec_augment", True) and getattr(config, "mask_time_prob", 0) > 0)
 
 
 def _whisper_seconds(config: Any, extractor: Any) -> float:
