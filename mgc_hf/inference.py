@@ -8,14 +8,12 @@ imported here: it alone takes half of a gigabyte.
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from mgc_hf.errors import AudioError
-from mgc_hf.features.extraction import BatchExtractor
 from mgc_hf.predictions import softmax
 
 
@@ -151,22 +149,15 @@ class GenreClassifier:
             windows=count,
         )
 
-    @cached_property
-    def _extractor(self) -> BatchExtractor:
-        # every window gets the length of a whole one, as in evaluation: scores do not depend on what is in a batch
-        return BatchExtractor(self.feature_extractor, round(self.segment_seconds * self.sampling_rate))
-
     def logits(self, segments: Sequence[np.ndarray]) -> np.ndarray:
         """Return the model's scores of windows, `(num_segments, num_labels)` float32; each array is `(num_samples,)`."""
         import torch
 
-        features, num_frames = self._extractor(list(segments))
-        inputs = {self._extractor.name: torch.from_numpy(features)}
-        if (num_frames < self._extractor.num_frames).any():
-            mask = np.arange(self._extractor.num_frames) < num_frames[:, None]
-            inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
+        inputs = self.feature_extractor(
+            list(segments), sampling_rate=self.sampling_rate, padding=True, return_tensors="pt"
+        )
         with torch.inference_mode():
-            output = self.model(**{name: value.to(self.model.device) for name, value in inputs.items()})
+            output = self.model(**inputs.to(self.model.device))
         return output.logits.float().cpu().numpy()
 
 

@@ -5,7 +5,6 @@ Both ways to the model's inputs, the cache here and the live path of `dataset.py
 """
 
 import inspect
-import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers.feature_extraction_utils import FeatureExtractionMixin
 
-logger = logging.getLogger(__name__)
-
 #: Segments per call of the feature extractor and per record batch of the cache (8 MiB for 3 s of 128 mel bands).
 _BATCH_SIZE = 128
 
@@ -32,8 +29,7 @@ class BatchExtractor:
 
     Args:
         feature_extractor (`FeatureExtractionMixin`): Any of transformers' for audio, or ours.
-        segment_samples (`int`): Samples of a whole segment; shorter waveforms are padded by the extractor's own rule,
-            those below the extractor's `min_samples`, if it has any, first with silence up to there.
+        segment_samples (`int`): Samples of a whole segment; shorter waveforms are padded by the extractor's own rule.
 
     Attributes:
         name (`str`): The model's input: `input_features` or `input_values`.
@@ -52,9 +48,6 @@ class BatchExtractor:
             raise ValueError('the feature extractor pads on the left; set padding_side="right"')
         self.name: str = self.feature_extractor.model_input_names[0]
         self.sampling_rate = int(self.feature_extractor.sampling_rate)
-        # what a model needs at least is saved with its extractor (models/window.py)
-        self.min_samples = int(getattr(feature_extractor, "min_samples", 0))
-        self._has_warned = False
         self.segment_samples = segment_samples
         # an extractor that pads when asked is asked to pad to the longest waveform; one that pads by a rule of its own
         # (AST, Whisper) is left to it
@@ -71,7 +64,6 @@ class BatchExtractor:
         self.num_frames = self.shape[-1 if self.frames_last else 0]
 
     def _call(self, waveforms: list[np.ndarray]) -> Any:
-        waveforms = [_padded(waveform, self.min_samples) for waveform in waveforms]
         return self.feature_extractor(
             waveforms, sampling_rate=self.sampling_rate, return_tensors="np", **self._padding
         )
@@ -87,12 +79,6 @@ class BatchExtractor:
             waveform models: samples) of each row that are not padding, int64 `(batch_size,)`. Without an attention
             mask, which some models must not have, all count.
         """
-        if not self._has_warned and min(map(len, waveforms)) < self.min_samples:
-            self._has_warned = True
-            logger.warning(
-                "clips shorter than %g s, the least that the model takes, are padded with silence to that length",
-                self.min_samples / self.sampling_rate,
-            )
         whole = max(map(len, waveforms)) == self.segment_samples
         # where every row is short, a whole segment of silence goes along and makes them as long as any other row
         output = self._call(waveforms if whole else [*waveforms, _silence(self.segment_samples)])
@@ -113,10 +99,6 @@ class BatchExtractor:
         for first in range(0, len(lengths), _BATCH_SIZE):
             frames[first : first + _BATCH_SIZE] = self(list(map(_silence, lengths[first : first + _BATCH_SIZE])))[1]
         return frames[inverse]
-
-
-def _padded(waveform: np.ndarray, min_samples: int) -> np.ndarray:
-    return waveform if len(waveform) >= min_samples else np.pad(waveform, (0, min_samples - len(waveform)))
 
 
 def _silence(num_samples: int) -> np.ndarray:
