@@ -11,7 +11,7 @@ import numpy as np
 from mgc_hf.augment import Augmentation
 from mgc_hf.data.facts import recording_of
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
-from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool
+from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare
@@ -133,8 +133,7 @@ def divide(
     rows = assign_parts(rows, split)
     train_rows = rows
     if not by_segment:
-        dense = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
-        train_rows = assign_parts(dense, split)
+        train_rows = assign_parts(_training_rows(data, tracks, labels, extractor), split)
     whole = not by_segment
     parts = [Part("train", tracks, train_rows, whole), Part("validation", tracks, rows, whole)]
     if test_corpus is None:
@@ -150,6 +149,26 @@ def divide(
             "--test_dataset, or a split that has both"
         )
     return split, found
+
+
+def training_augmentation(options: Options) -> Augmentation:
+    """Return what is done to training rows; those of `--random_windows` lie anywhere in their clips."""
+    augmentation = Augmentation.from_values(vars(options.augment))
+    return replace(augmentation, random_offset=augmentation.random_offset or options.data.random_windows > 0)
+
+
+def _training_rows(data: DataOptions, tracks: Any, labels: np.ndarray, extractor: Any) -> SegmentTable:
+    """Cut tracks for training where whole tracks are divided: windows at random, or overlapping segments."""
+    if not data.random_windows:
+        return cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
+    return spread_windows(
+        tracks["track_id"],
+        labels.tolist(),
+        TrackReader(tracks).num_samples.tolist(),
+        int(extractor.sampling_rate),
+        segment_seconds=extractor.segment_seconds,
+        num_windows=data.random_windows,
+    )
 
 
 def _make_split(

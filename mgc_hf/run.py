@@ -18,7 +18,16 @@ from mgc_hf.cards.card import render_card
 from mgc_hf.data.protocols import Split
 from mgc_hf.data.segments import assign_parts
 from mgc_hf.data.sources import read_corpus
-from mgc_hf.division import Part, cut_tracks, divide, label_ids, leak_statement, read_corpora, recordings
+from mgc_hf.division import (
+    Part,
+    cut_tracks,
+    divide,
+    label_ids,
+    leak_statement,
+    read_corpora,
+    recordings,
+    training_augmentation,
+)
 from mgc_hf.errors import CheckpointError, LabelError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import TrackReader, decode_tracks, prepare
@@ -107,7 +116,7 @@ def run(options: Options, recipe: str) -> RunResult:
     outcome = train(
         model,
         extractor,
-        inputs("train", Augmentation(**vars(options.augment))),
+        inputs("train", training_augmentation(options)),
         inputs("validation") if "validation" in parts else None,
         parts["validation"].rows if "validation" in parts else None,
         genres,

@@ -1,9 +1,11 @@
 import shutil
 
+import numpy as np
 import pytest
+import torch
 
 from mgc_hf.data.protocols import Split
-from mgc_hf.division import divide, label_ids, leak_statement, read_corpora
+from mgc_hf.division import divide, label_ids, leak_statement, read_corpora, training_augmentation
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.models.build import build_model
 from mgc_hf.options import parse_options
@@ -34,6 +36,39 @@ def test_training_windows_overlap_and_evaluation_windows_do_not(run_values):
     assert starts[1] - starts[0] == pytest.approx(1.5)
     first = parts["test"].rows.track_id[-1]
     assert parts["test"].rows.start_s[parts["test"].rows.track_id == first][0] == 0
+
+
+def test_random_windows_are_the_same_number_of_every_training_clip(run_values):
+    split, parts = divided(run_values, random_windows=3)
+    ids, counts = np.unique(parts["train"].rows.track_id.astype(str), return_counts=True)
+    assert ids.tolist() == split.ids("train")
+    assert set(counts) == {3}
+    _, fixed = divided(run_values)
+    assert parts["test"].rows.ids == fixed["test"].rows.ids
+
+
+def test_random_windows_lie_elsewhere_each_epoch_and_in_a_resumed_run_at_the_same_place(run_values):
+    values = {**run_values, "output_dir": "unused", "random_windows": 2, "gain_db": 0.0, "mixup_alpha": 0.0}
+    _, parts = divided(values)
+    _, extractor = build_model("mel_lstm", ["a"], segment_seconds=3.0)
+    augmentation = training_augmentation(parse_options(argv=[], values=values))
+    assert augmentation.random_offset
+
+    def epoch(number):
+        data = parts["train"].inputs(extractor, 3, augmentation, seed=0)
+        data.set_epoch(number)
+        return data[5]["input_features"]
+
+    first, second = epoch(1), epoch(2)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, epoch(1))
+
+
+def test_without_random_windows_segments_stay_where_they_are(run_values):
+    values = {**run_values, "output_dir": "unused"}
+    assert not training_augmentation(parse_options(argv=[], values=values)).random_offset
+    values["random_offset"] = True
+    assert training_augmentation(parse_options(argv=[], values=values)).random_offset
 
 
 def test_pieces_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_path):
