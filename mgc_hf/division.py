@@ -11,7 +11,7 @@ import numpy as np
 from mgc_hf.augment import Augmentation
 from mgc_hf.data.facts import recording_of
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
-from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows
+from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare
@@ -99,7 +99,7 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
 
 
 def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: float) -> SegmentTable:
-    """Cut decoded tracks into segments of the extractor's length, one every `hop_seconds` seconds."""
+    """Cut decoded tracks into windows of the extractor's length, one every `hop_seconds` seconds."""
     return cut_segments(
         tracks["track_id"],
         labels.tolist(),
@@ -122,7 +122,8 @@ def divide(
             test_corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc
         )
     labels = label_ids(corpus, genres)
-    rows = cut_tracks(tracks, labels, extractor, data.segment_seconds)
+    _, eval_hop_seconds = windowing(extractor)
+    rows = cut_tracks(tracks, labels, extractor, eval_hop_seconds)
     by_segment = PROTOCOLS[data.protocol].unit == "segment"
     if by_segment:
         rows = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds)
@@ -139,7 +140,7 @@ def divide(
     if test_corpus is None:
         parts.append(Part("test", tracks, rows, whole))
     else:
-        test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, data.segment_seconds)
+        test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, eval_hop_seconds)
         parts.append(Part("test", test_tracks, assign_parts(test_rows, "test"), whole))
     found = {part.name: part for part in parts if len(part.rows)}
     absent = [name for name in ("train", "test") if name not in found]

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from mgc_hf.data.segments import seconds_to_samples, windowing
 from mgc_hf.errors import AudioError
 from mgc_hf.predictions import softmax
 
@@ -77,7 +78,7 @@ class GenreClassifier:
         self.batch_size = batch_size
         self.genres = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self.sampling_rate = int(feature_extractor.sampling_rate)
-        self.segment_seconds = float(feature_extractor.segment_seconds)
+        self.segment_seconds, self.hop_seconds = windowing(feature_extractor)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, batch_size: int = 16, device: str | None = None) -> Self:
@@ -130,10 +131,11 @@ class GenreClassifier:
         Raises:
             AudioError: There is no sample in them; `name` is the file named.
         """
-        length = round(self.segment_seconds * self.sampling_rate)
+        length = seconds_to_samples(self.segment_seconds, self.sampling_rate, "segment_seconds")
+        hop = seconds_to_samples(self.hop_seconds, self.sampling_rate, "hop_seconds")
         counted = _Counter(blocks)
         total, count = np.zeros(len(self.genres)), 0
-        cut = windows(counted, length, length)
+        cut = windows(counted, length, hop)
         while batch := list(itertools.islice(cut, self.batch_size)):
             probabilities = softmax(self.logits(batch))
             total += probabilities.sum(axis=0)

@@ -16,7 +16,7 @@ from mgc_hf import outputs, record
 from mgc_hf.augment import Augmentation
 from mgc_hf.cards.card import render_card
 from mgc_hf.data.protocols import Split
-from mgc_hf.data.segments import assign_parts
+from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.division import (
     Part,
@@ -86,6 +86,7 @@ def run(options: Options, recipe: str) -> RunResult:
         options.model.model_name_or_path,
         genres,
         segment_seconds=options.data.segment_seconds,
+        hop_seconds=options.data.eval_hop_seconds,
         model_values=options.model.model_values,
         feature_values=options.model.feature_values,
     )
@@ -146,7 +147,7 @@ def run(options: Options, recipe: str) -> RunResult:
             {part: held.rows for part, held in parts.items()},
             genres,
             segment_seconds=options.data.segment_seconds,
-            hop_seconds=_test_hop(options, split),
+            hop_seconds=_test_hop(options, split, extractor),
             sampling_rate=extractor.sampling_rate,
         ),
         split=SplitRecord(
@@ -179,11 +180,11 @@ def run(options: Options, recipe: str) -> RunResult:
     return result
 
 
-def _test_hop(options: Options, split: Split) -> float:
+def _test_hop(options: Options, split: Split, extractor: Any) -> float:
     """From one test segment to the next, seconds: those of a pool that is split by segment are cut like its others."""
     if split.unit == "segment":
         return options.data.train_hop_seconds or options.data.segment_seconds
-    return options.data.segment_seconds
+    return windowing(extractor)[1]
 
 
 def _base_model(options: Options) -> str | None:
@@ -236,6 +237,7 @@ def evaluate(
     if output_dir is not None:
         outputs.check_folder(Path(output_dir), ways="name another folder")
     classifier, extractor = load_model(model)
+    segment_seconds, hop_seconds = windowing(extractor)
     genres = [classifier.config.id2label[index] for index in range(classifier.config.num_labels)]
     corpus = read_corpus(
         dataset,
@@ -246,7 +248,7 @@ def evaluate(
         columns=columns,
     )
     tracks = decode_tracks(corpus.dataset, extractor.sampling_rate)
-    rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, extractor.segment_seconds)
+    rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
     if given is not None:
         given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
@@ -280,8 +282,8 @@ def evaluate(
             None,
             {"test": rows},
             genres,
-            segment_seconds=extractor.segment_seconds,
-            hop_seconds=extractor.segment_seconds,
+            segment_seconds=segment_seconds,
+            hop_seconds=hop_seconds,
             sampling_rate=extractor.sampling_rate,
         ),
         split=division,

@@ -15,7 +15,12 @@ def divided(run_values, **values):
     options = parse_options(argv=[], values={**run_values, "output_dir": "unused", **values})
     corpus, test_corpus = read_corpora(options)
     genres = corpus.dataset.features["genre"].names
-    _, extractor = build_model("mel_lstm", genres, segment_seconds=options.data.segment_seconds)
+    _, extractor = build_model(
+        "mel_lstm",
+        genres,
+        segment_seconds=options.data.segment_seconds,
+        hop_seconds=options.data.eval_hop_seconds,
+    )
     return divide(options, corpus, test_corpus, genres, extractor)
 
 
@@ -36,6 +41,18 @@ def test_training_windows_overlap_and_evaluation_windows_do_not(run_values):
     assert starts[1] - starts[0] == pytest.approx(1.5)
     first = parts["test"].rows.track_id[-1]
     assert parts["test"].rows.start_s[parts["test"].rows.track_id == first][0] == 0
+
+
+def test_the_hop_of_evaluation_is_an_option(run_values, music_folder):
+    _, parts = divided(run_values, eval_hop_seconds=0.5, test_dataset=str(music_folder))
+    _, plain = divided(run_values, test_dataset=str(music_folder))
+    assert parts["train"].rows.ids == plain["train"].rows.ids
+    for name in ("validation", "test"):
+        rows = parts[name].rows
+        first = rows.start_s[rows.track_id == rows.track_id[0]]
+        assert np.diff(first)[:-1] == pytest.approx(0.5)
+        assert len(first) > 3
+        assert set(rows.track_id) == set(plain[name].rows.track_id)
 
 
 def test_random_windows_are_the_same_number_of_every_training_clip(run_values):

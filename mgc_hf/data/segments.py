@@ -6,12 +6,13 @@ All of it counts whole samples at the model's rate, since seconds do not add up 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from mgc_hf.data.draws import seeded_order
 from mgc_hf.data.protocols import Split
-from mgc_hf.errors import AudioError, OptionError, SplitError
+from mgc_hf.errors import AudioError, CheckpointError, OptionError, SplitError
 from mgc_hf.predictions import PARTS
 
 
@@ -89,6 +90,24 @@ def seconds_to_samples(seconds: float, sampling_rate: int, name: str) -> int:
     if not math.isfinite(seconds) or round(seconds * sampling_rate) < 1:
         raise OptionError(f"{name} is {seconds}; it must be at least one sample long (1/{sampling_rate} s)")
     return round(seconds * sampling_rate)
+
+
+def windowing(feature_extractor: Any) -> tuple[float, float]:
+    """Return a model's window and the step from one window of a clip to the next in evaluation and prediction, seconds.
+
+    Both are kept with its feature extractor, as `segment_seconds` and `hop_seconds`; without the latter windows lie end
+    to end.
+
+    Raises:
+        CheckpointError: The extractor does not say how long a window is: the model was made elsewhere.
+    """
+    segment_seconds = getattr(feature_extractor, "segment_seconds", None)
+    if not segment_seconds:
+        raise CheckpointError(
+            "preprocessor_config.json has no segment_seconds, so that it is not known how long a window the model was "
+            'trained on; add it to a copy of the model\'s folder, such as "segment_seconds": 10.0'
+        )
+    return float(segment_seconds), float(getattr(feature_extractor, "hop_seconds", None) or segment_seconds)
 
 
 def window_starts(num_samples: int, segment_samples: int, hop_samples: int) -> np.ndarray:

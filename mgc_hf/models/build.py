@@ -17,6 +17,7 @@ def build_model(
     genres: Sequence[str],
     *,
     segment_seconds: float,
+    hop_seconds: float | None = None,
     model_values: Mapping[str, Any] | None = None,
     feature_values: Mapping[str, Any] | None = None,
 ) -> tuple[Any, Any]:
@@ -26,6 +27,8 @@ def build_model(
         name_or_path (`str`): `"mel_lstm"` for the LSTM from scratch, or a folder or Hub id of an audio classifier.
         genres (`Sequence[str]`): Class names in label order.
         segment_seconds (`float`): Length of the segments that it will be given, seconds.
+        hop_seconds (`float`, *optional*, defaults to `segment_seconds`): Step between the windows of a clip in
+            evaluation and prediction, seconds; saved with the feature extractor.
         model_values, feature_values (`Mapping[str, Any]`, *optional*): Configuration values that differ from the
             defaults.
 
@@ -40,11 +43,12 @@ def build_model(
         "id2label": dict(enumerate(genres)),
         "label2id": {genre: index for index, genre in enumerate(genres)},
     }
-    feature_values = {"segment_seconds": segment_seconds, **(feature_values or {})}
+    feature_values = {"segment_seconds": segment_seconds, "hop_seconds": hop_seconds, **(feature_values or {})}
     if name_or_path in OWN_MODELS:
         return _build_mel_lstm(labels, dict(model_values or {}), feature_values)
     model, extractor = _from_checkpoint(name_or_path, labels, dict(model_values or {}))
-    extractor.segment_seconds = float(segment_seconds)  # saved with it: prediction cuts clips as training did
+    # saved with it: prediction cuts clips as evaluation did
+    extractor.segment_seconds, extractor.hop_seconds = float(segment_seconds), hop_seconds
     return model, extractor
 
 

@@ -140,6 +140,11 @@ class DataOptions(_Checked):
                 "eval_hop_seconds",
                 "above 0 and at most --segment_seconds: audio between windows would not be heard",
             ),
+            (
+                not leaky_only or self.eval_hop_seconds is None,
+                "eval_hop_seconds",
+                "left out with --protocol segment, which tests on the pool's own segments (--train_hop_seconds)",
+            ),
             (self.random_windows >= 0, "random_windows", "0 or more"),
             (
                 self.random_windows == 0 or self.train_hop_seconds is None,

@@ -1,6 +1,7 @@
 """Segments: every sample is in a window, none is drawn twice, and seconds never cost a sample."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from mgc_hf.data.segments import (
     seconds_to_samples,
     spread_windows,
     window_starts,
+    windowing,
 )
-from mgc_hf.errors import AudioError, OptionError, SplitError
+from mgc_hf.errors import AudioError, CheckpointError, OptionError, SplitError
 
 RATE = 22050
 
@@ -128,6 +130,14 @@ def test_spread_windows_need_samples_and_a_window():
         spread_windows(["a"], num_samples=[RATE], num_windows=0, **values)
     with pytest.raises(AudioError, match="a: has no samples"):
         spread_windows(["a"], num_samples=[0], num_windows=2, **values)
+
+
+def test_windows_are_what_the_extractor_carries():
+    assert windowing(SimpleNamespace(segment_seconds=10, hop_seconds=None)) == (10.0, 10.0)
+    assert windowing(SimpleNamespace(segment_seconds=10.0)) == (10.0, 10.0)
+    assert windowing(SimpleNamespace(segment_seconds=10.0, hop_seconds=2.5)) == (10.0, 2.5)
+    with pytest.raises(CheckpointError, match="no segment_seconds"):
+        windowing(SimpleNamespace(sampling_rate=16000))
 
 
 def test_columns_take_and_parts():
