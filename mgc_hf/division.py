@@ -14,7 +14,7 @@ from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError, SplitError
-from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare
+from mgc_hf.features import LEAST_SECONDS, SegmentDataset, TrackReader, decode_tracks, prepare
 from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
 
@@ -78,6 +78,18 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
     return corpus, test_corpus
 
 
+def decode(corpus: Corpus, sampling_rate: int, num_proc: int | None = None) -> Any:
+    """Decode all clips of a corpus at the model's rate, Hz, and name those that are too short to be heard as they are."""
+    tracks = decode_tracks(corpus.dataset, sampling_rate, num_proc=num_proc)
+    short = np.flatnonzero(TrackReader(tracks).num_samples < LEAST_SECONDS * sampling_rate)
+    if len(short):
+        names = ", ".join(tracks[int(row)]["track_id"] for row in short[:5]) + (", ..." if len(short) > 5 else "")
+        logger.warning(
+            "%s: silence was added to %d clips under %g s: %s", corpus.name, len(short), LEAST_SECONDS, names
+        )
+    return tracks
+
+
 def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
     """Return the model's class index of every clip, joined by genre name."""
     names = corpus.dataset.features["genre"].names
@@ -117,10 +129,8 @@ def divide(
     data, seed = options.data, options.data.split_seed
     seed = options.train.seed if seed is None else seed
     with options.train.main_process_first(desc="decoding"):
-        tracks = decode_tracks(corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc)
-        test_tracks = test_corpus and decode_tracks(
-            test_corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc
-        )
+        tracks = decode(corpus, extractor.sampling_rate, data.preprocessing_num_proc)
+        test_tracks = test_corpus and decode(test_corpus, extractor.sampling_rate, data.preprocessing_num_proc)
     labels = label_ids(corpus, genres)
     _, eval_hop_seconds = windowing(extractor)
     rows = cut_tracks(tracks, labels, extractor, eval_hop_seconds)

@@ -21,6 +21,7 @@ from mgc_hf.data.sources import read_corpus
 from mgc_hf.division import (
     Part,
     cut_tracks,
+    decode,
     divide,
     label_ids,
     leak_statement,
@@ -30,7 +31,7 @@ from mgc_hf.division import (
 )
 from mgc_hf.errors import CheckpointError, LabelError
 from mgc_hf.evaluation.score import score
-from mgc_hf.features import TrackReader, decode_tracks, prepare
+from mgc_hf.features import TrackReader, prepare
 from mgc_hf.files import write_text
 from mgc_hf.options import Options, parse_options
 from mgc_hf.pictures import GenreClips, draw_all
@@ -247,7 +248,7 @@ def evaluate(
         revision=revision,
         columns=columns,
     )
-    tracks = decode_tracks(corpus.dataset, extractor.sampling_rate)
+    tracks = decode(corpus, extractor.sampling_rate)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
     if given is not None:
