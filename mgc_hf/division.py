@@ -75,6 +75,11 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         if data.test_dataset is not None:
             other: dict[str, Any] = {"revision": data.test_dataset_revision, "columns": data.test_columns}
             test_corpus = read_corpus(data.test_dataset, **other, **shared)
+    if _keeps_parts(data, corpus) and (data.train_tracks_per_genre or data.test_tracks_per_genre):
+        raise OptionError(
+            f"--train_tracks_per_genre and --test_tracks_per_genre: {corpus.name} comes with parts of its own, which "
+            "are kept whole; leave the options out, or give the clips in a folder without parts"
+        )
     return corpus, test_corpus
 
 
@@ -182,6 +187,12 @@ def _training_rows(data: DataOptions, tracks: Any, labels: np.ndarray, extractor
     )
 
 
+def _keeps_parts(data: DataOptions, corpus: Corpus) -> bool:
+    """Whether the parts are those that the data set itself defines."""
+    by_track = PROTOCOLS[data.protocol].unit == "track"
+    return corpus.has_parts and by_track and data.split is None and data.test_dataset is None
+
+
 def _make_split(
     data: DataOptions, corpus: Corpus, has_other_test: bool, ids: list[str], names: list[str], seed: int
 ) -> Split:
@@ -199,7 +210,7 @@ def _make_split(
             part_of = {item: "train" if part == "test" else part for item, part in split.part_of.items()}
             return replace(split, part_of=part_of)
         return split
-    if corpus.has_parts and not has_other_test and PROTOCOLS[data.protocol].unit == "track":
+    if _keeps_parts(data, corpus):
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
@@ -213,6 +224,8 @@ def _make_split(
         seed=seed,
         validation_fraction=data.validation_fraction,
         test_fraction=0.0 if has_other_test else data.test_fraction,
+        train_tracks_per_genre=data.train_tracks_per_genre,
+        test_tracks_per_genre=data.test_tracks_per_genre,
     )
     return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
 

@@ -102,8 +102,11 @@ def run(options: Options, recipe: str) -> RunResult:
     trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
     tested = recordings(parts["test"]) if test_corpus is not None else {}
     leak = sorted(name for digest, name in tested.items() if digest in trained)
-    if test_corpus is not None and "test_fraction" in options.changed:
-        logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
+    if "test_fraction" in options.changed:
+        if test_corpus is not None:
+            logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
+        elif options.data.train_tracks_per_genre or options.data.test_tracks_per_genre:
+            logger.warning("--test_fraction has no effect beside numbers of tracks per genre")
     if options.train.early_stopping_patience and "validation" not in parts:
         logger.warning("--early_stopping_patience has no effect without a validation part")
     if options.train.overwrite_output_dir:

@@ -128,6 +128,36 @@ def test_a_source_with_parts_of_its_own(run_values, music_folder, tmp_path):
     }
 
 
+def test_a_draw_of_so_many_tracks_and_its_split_file(run_values, tmp_path):
+    numbers = {"train_tracks_per_genre": 2, "test_tracks_per_genre": 1}
+    split, parts = divided(run_values, **numbers)
+    tracks = {name: set(part.rows.track_id) for name, part in parts.items()}
+    assert {name: len(found) for name, found in tracks.items()} == {"train": 6, "validation": 3, "test": 3}
+    assert len(split.ids("unused")) == 6
+    assert not set(split.ids("unused")) & set().union(*tracks.values())
+    split.save(tmp_path / "split.json")
+    again, same = divided(run_values, split=str(tmp_path / "split.json"), seed=9)
+    assert again == split
+    assert {name: set(part.rows.track_id) for name, part in same.items()} == tracks
+
+
+def test_a_draw_with_other_test_data(run_values, music_folder):
+    split, parts = divided(run_values, train_tracks_per_genre=2, test_dataset=str(music_folder))
+    assert len(set(parts["train"].rows.track_id)) == 6
+    assert len(split.ids("unused")) == 9
+    assert len(set(parts["test"].rows.track_id)) == 18
+
+
+def test_a_draw_of_data_with_parts_of_their_own_is_refused(run_values, music_folder, tmp_path):
+    for part, indices in (("train", range(4)), ("test", (4, 5))):
+        for genre in ("blues", "jazz", "metal"):
+            (tmp_path / part / genre).mkdir(parents=True)
+            for index in indices:
+                shutil.copy(music_folder / genre / f"clip{index}.wav", tmp_path / part / genre)
+    with pytest.raises(OptionError, match=r"--train_tracks_per_genre.*parts of its own"):
+        divided(run_values, dataset=str(tmp_path), train_tracks_per_genre=2)
+
+
 def test_a_split_of_another_protocol_is_refused(run_values, finished_run):
     with pytest.raises(OptionError, match=r"--split .*split\.json: is of protocol track, not segment"):
         divided(run_values, protocol="segment", split=str(finished_run / "split.json"))

@@ -82,6 +82,16 @@ def test_same_options_same_weights(finished_run, run_values, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (finished_run / name).read_bytes()
 
 
+def test_a_draw_of_so_many_tracks(run_values, tmp_path, caplog):
+    numbers = {"train_tracks_per_genre": 3, "test_tracks_per_genre": 1, "validation_fraction": 0}
+    values = {**run_values, "num_train_epochs": 1, "pictures": False, "test_fraction": 0.5, **numbers}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert result.data.tracks == {"train": dict.fromkeys(GENRES, 3), "test": dict.fromkeys(GENRES, 1)}
+    assert "6 tracks were left out by the draw" in result.split.statement
+    assert "--test_fraction has no effect" in caplog.text
+    assert "were left out by the draw" in (tmp_path / "run" / "README.md").read_text()
+
+
 def test_random_windows_in_training_and_a_hop_in_evaluation(run_values, music_folder, cache_dir, tmp_path):
     values = {**run_values, "num_train_epochs": 1, "random_windows": 2, "eval_hop_seconds": 1.0, "pictures": False}
     result = fine_tune(**values, output_dir=str(tmp_path / "run"))

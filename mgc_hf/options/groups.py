@@ -97,10 +97,11 @@ class DataOptions(_Checked):
         0, "Train on so many windows of each clip an epoch, anywhere in it and anew each epoch (0: on fixed segments)"
     )
     train_tracks_per_genre: int = _option(
-        0, "Draw so many training tracks of each genre; those that no part takes are tested on (0: by the fractions)"
+        0,
+        "Train on exactly so many tracks of each genre; those that no part takes are tested on (0: by the fractions)",
     )
     test_tracks_per_genre: int = _option(
-        0, "Draw so many test tracks of each genre, in place of --test_fraction (0: by the fraction)"
+        0, "Test on exactly so many tracks of each genre, in place of --test_fraction (0: by the fraction)"
     )
     num_segments: int = _option(
         0, "Protocol 'segment' only: size of the pool that is split, about (0: every segment; the paper has 5,000)"
@@ -124,12 +125,13 @@ class DataOptions(_Checked):
         from mgc_hf.data.protocols import drawn_protocols
 
         leaky_only = self.protocol == "segment"
+        by_number = self.train_tracks_per_genre > 0 or self.test_tracks_per_genre > 0
         self._check(
             (self.protocol in drawn_protocols(), "protocol", f"one of {', '.join(drawn_protocols())}"),
             (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
             (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
             (
-                self.validation_fraction + self.test_fraction < 1,
+                by_number or self.validation_fraction + self.test_fraction < 1,
                 "validation_fraction",
                 "so small that it and --test_fraction leave something to train on",
             ),
@@ -160,6 +162,15 @@ class DataOptions(_Checked):
                 "0 with --protocol segment",
             ),
             (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
+            (
+                self.test_dataset is None or self.test_tracks_per_genre == 0,
+                "test_tracks_per_genre",
+                "0 with --test_dataset, which is the whole test part",
+            ),
+            *(
+                (self.split is None or getattr(self, name) == 0, name, "0 with --split, which says what is drawn")
+                for name in ("train_tracks_per_genre", "test_tracks_per_genre")
+            ),
             (self.num_segments >= 0, "num_segments", "0 or more"),
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
             (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
