@@ -110,16 +110,16 @@ def plan_model(
         raise OptionError(f"--size {size} needs --from_scratch and a model of transformers, not {name_or_path}")
     pretrained = not from_scratch and not own
     if own:
-        config, extractor = _own_model(model_values, {"segment_seconds": segment_seconds, **feature_values})
+        windows = {"segment_seconds": segment_seconds, "hop_seconds": hop_seconds}
+        config, extractor = _own_model(model_values, {**windows, **feature_values})
     elif from_scratch:
         config, extractor = _architecture(name_or_path, size, model_values, feature_values)
     else:
         config = read_config(name_or_path, model_values)
         extractor = read_extractor(name_or_path, feature_values)
     tuning.configure(config, name_or_path)
-    fit_extractor(config, extractor, extractor.segment_seconds if own else segment_seconds)
-    if hop_seconds is not None or hasattr(extractor, "hop_seconds"):
-        extractor.hop_seconds = hop_seconds
+    if not own:
+        fit_extractor(config, extractor, segment_seconds, hop_seconds)
     skeleton_class = _model_class(config)
     attention = tuning.attention(skeleton_class, config, name_or_path)
     tuning.check(_skeleton(config, attention), name_or_path)

@@ -14,16 +14,18 @@ _FBANK_FRAME, _FBANK_HOP = 400, 160
 _WHISPER_STRIDE = 2
 
 
-def fit_extractor(config: Any, extractor: Any, segment_seconds: float) -> None:
+def fit_extractor(config: Any, extractor: Any, segment_seconds: float, hop_seconds: float | None = None) -> None:
     """Make a feature extractor give windows of this length, and tell it the least that its model takes.
 
-    Sets `segment_seconds`, and `min_samples` where a model needs a minimum; both are saved with the extractor. Whisper's
-    `chunk_length`, `n_samples` and `nb_max_frames` follow the window.
+    Sets `segment_seconds` and `hop_seconds`, so that prediction cuts clips as evaluation did, and `min_samples` where a
+    model needs a minimum; all are saved with the extractor. Whisper's `chunk_length`, `n_samples` and `nb_max_frames`
+    follow the window.
 
     Args:
         config (`PretrainedConfig`): The model's configuration, as it will be trained.
         extractor (`FeatureExtractionMixin`): Its feature extractor; changed in place.
         segment_seconds (`float`): Length of a window, seconds.
+        hop_seconds (`float`, *optional*): Step between the windows of a clip, seconds; a window by default.
 
     Raises:
         OptionError: The model cannot take windows of this length.
@@ -53,7 +55,7 @@ def fit_extractor(config: Any, extractor: Any, segment_seconds: float) -> None:
             config.model_type,
             least / extractor.sampling_rate,
         )
-    extractor.segment_seconds = float(segment_seconds)
+    extractor.segment_seconds, extractor.hop_seconds = float(segment_seconds), hop_seconds
 
 
 def least_samples(config: Any, extractor: Any) -> int:
