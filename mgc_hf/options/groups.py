@@ -316,7 +316,7 @@ class AugmentOptions(_Checked):
     spec_frequency_masks: int = _option(0, "SpecAugment: number of frequency masks")
     spec_frequency_width: int = _option(16, "SpecAugment: widest frequency mask, mel bands")
     mixup_alpha: float = _option(0.4, "Mixup: parameter of the Beta distribution, 0 for none")
-    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed")
+    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed of them")
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -337,6 +337,11 @@ class AugmentOptions(_Checked):
         self._check(
             *((getattr(self, name) >= 0, name, "0 or more") for name in names),
             (0 <= self.time_stretch < 0.5, "time_stretch", "at least 0 and below 0.5"),
+            (
+                not self.mixup_waveforms or self.mixup_alpha > 0,
+                "mixup_waveforms",
+                "left out, or given with --mixup_alpha above 0, such as 0.4",
+            ),
         )
 
 

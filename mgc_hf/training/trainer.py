@@ -292,6 +292,20 @@ class GenreTrainer(Trainer):
 
     # Ends
 
+    def settle(self, model: Any) -> None:
+        """Take the finished model; from now on it is evaluated as it will be saved and loaded, without autocast.
+
+        accelerate puts autocast around the `forward` of the model that it prepares. Its own `unwrap_model` would take
+        off transformers' decorators of `forward` too, so the very method that it kept is put back.
+
+        Args:
+            model (`PreTrainedModel`): The trainer's own model, or what was made of it (LoRA merged).
+        """
+        self.accelerator.native_amp = False  # for a run that was finished before: its model is still to be prepared
+        if "_original_forward" in vars(model):
+            del model.forward, model._original_forward
+        self.model = self.model_wrapped = model.eval()
+
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train; bars and trackers are closed however it ends."""
         try:
