@@ -4,6 +4,7 @@ Every case is a model type, with activation checkpointing or without, with layer
 through the loop's Trainer. The main process writes what came of them as JSON to the file named on the command line.
 """
 
+import gc
 import json
 import sys
 import tempfile
@@ -146,6 +147,7 @@ def main(result):
     """Run every case."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
+    gc.freeze()  # the Trainer collects garbage at the beginning of each training
     came_of = {}
     for kind in MODELS:
         for checkpointing in (False, True):
