@@ -88,8 +88,8 @@ class GenreClassifier:
         self.genres = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self.sampling_rate = int(feature_extractor.sampling_rate)
         self.segment_seconds, self.hop_seconds = windowing(feature_extractor)
-        length = seconds_to_samples(self.segment_seconds, self.sampling_rate, "segment_seconds")
-        self._extractor = BatchExtractor(feature_extractor, length)
+        self._length = seconds_to_samples(self.segment_seconds, self.sampling_rate, "segment_seconds")
+        self._extractor = BatchExtractor(feature_extractor, self._length)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, batch_size: int = 16, device: str | None = None) -> Self:
@@ -145,7 +145,7 @@ class GenreClassifier:
         hop = seconds_to_samples(self.hop_seconds, self.sampling_rate, "hop_seconds")
         counted = _Counter(blocks)
         total, count = np.zeros(len(self.genres)), 0
-        cut = windows(counted, self._extractor.segment_samples, hop)
+        cut = windows(counted, self._length, hop)
         while batch := list(itertools.islice(cut, self.batch_size)):
             probabilities = softmax(self.logits(batch))
             total += probabilities.sum(axis=0)

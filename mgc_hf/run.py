@@ -351,9 +351,17 @@ def _finished_run(folder: Path, split: Split, options: Options) -> RunResult | N
 
 
 def _training_signature(options: Options) -> dict[str, Any]:
-    """Return the options that a resumed run must share with the one that it goes on from."""
+    """Return what a resumed run must share with the one that it goes on from.
+
+    Of the arithmetic that is what was chosen, not what was asked for, which may leave it to the device.
+    """
     free = {"save_strategy", "save_steps", "save_total_limit", "report_to", "num_resamples", "pictures"}
-    return {name: value for name, value in record.public_options(options.resolved).items() if name not in free}
+    shared = {
+        name: value
+        for name, value in record.public_options(options.resolved).items()
+        if name not in free | {"bf16", "fp16"}
+    }
+    return {**shared, "precision": record.precision(options)}
 
 
 def _joined(several: Sequence[Predictions]) -> Predictions:

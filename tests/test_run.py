@@ -316,3 +316,66 @@ def test_a_split_whose_test_tracks_are_not_all_there_is_refused(finished_run, mu
         (tmp_path / "less" / f"{item}.wav").unlink()
     with pytest.raises(SplitError, match="not in the data"):
         evaluate(finished_run, str(tmp_path / "less"), split=finished_run / "split.json", cache_dir=str(cache_dir))
+
+
+@pytest.fixture(scope="module")
+def tiny_hubert(tmp_path_factory):
+    """A folder with a tiny HuBERT classifier and its feature extractor, weights not near zero."""
+    import torch
+    from transformers import HubertConfig, HubertForSequenceClassification, Wav2Vec2FeatureExtractor, set_seed
+
+    set_seed(0)
+    config = HubertConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8, 8),
+        conv_stride=(8, 8),
+        conv_kernel=(8, 8),
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=8,
+        num_labels=3,
+        layerdrop=0.0,
+    )
+    model = HubertForSequenceClassification(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                torch.nn.init.normal_(weight, std=0.5 if name.startswith("classifier") else 0.2)
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-hubert"
+    model.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(sampling_rate=SAMPLING_RATE).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("resumed", [False, True], ids=["trained", "finished before"])
+@pytest.mark.parametrize("kind", ["lstm", "hubert"])
+def test_figures_of_a_bf16_run_are_those_of_the_model_that_it_saves(
+    run_values, music_folder, cache_dir, tiny_hubert, tmp_path, kind, resumed
+):
+    """Training and validation are under autocast; the record's figures come from the float32 weights alone."""
+    values = {**run_values, "num_train_epochs": 2, "bf16": True, "pictures": False, "weight_averaging": 0.0}
+    if kind == "hubert":
+        values |= {"model_name_or_path": str(tiny_hubert), "model_config": None, "spec_time_masks": 0}
+    folder = tmp_path / "run"
+    result = fine_tune(**values, output_dir=str(folder))
+    if resumed:  # training is not done again, so that nothing but the prediction prepares the model
+        (folder / "results.json").unlink()
+        result = fine_tune(**values, output_dir=str(folder), resume=True)
+    again = evaluate(
+        folder,
+        str(music_folder),
+        split=folder / "split.json",
+        cache_dir=str(cache_dir),
+        num_resamples=200,
+        output_dir=tmp_path / "report",
+    )
+    assert result.environment.precision == "bf16 autocast"
+    assert again.environment.precision == "float32"
+    ours = Predictions.load(folder / "predictions.parquet").of_part("test")
+    theirs = Predictions.load(tmp_path / "report" / "predictions.parquet")
+    assert theirs.track_id.tolist() == ours.track_id.tolist()
+    np.testing.assert_allclose(ours.logits, theirs.logits, atol=1e-5)
+    assert ours.logits.std() > 0.01

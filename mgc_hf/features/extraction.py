@@ -63,7 +63,7 @@ class BatchExtractor:
         # (AST, Whisper) is left to it
         padding = inspect.signature(type(feature_extractor).__call__).parameters.get("padding")
         self._padding = {"padding": True} if padding is not None and isinstance(padding.default, bool) else {}
-        whole = self._call([_silence(segment_samples)])
+        whole = self._call([_silence(self.segment_samples)])
         if self.name not in whole:
             raise ValueError(
                 f"{type(feature_extractor).__name__} gives {', '.join(whole)}, not the model's input {self.name}"

@@ -5,6 +5,7 @@ is wrong in one error.
 """
 
 import json
+import logging
 import math
 import typing
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from typing import Any, Literal
 from transformers import TrainingArguments
 
 from mgc_hf.errors import OptionError
+from mgc_hf.options.precision import choose_precision
+
+logger = logging.getLogger(__name__)
 
 #: Options of the Trainer that `--help` shows; the others are accepted and listed by `--help_all`.
 SHOWN_TRAINER_OPTIONS = [
@@ -333,7 +337,7 @@ class AugmentOptions(_Checked):
     spec_frequency_masks: int = _option(0, "SpecAugment: number of frequency masks")
     spec_frequency_width: int = _option(16, "SpecAugment: widest frequency mask, mel bands")
     mixup_alpha: float = _option(0.4, "Mixup: parameter of the Beta distribution, 0 for none")
-    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed")
+    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed of them")
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -354,6 +358,11 @@ class AugmentOptions(_Checked):
         self._check(
             *((getattr(self, name) >= 0, name, "0 or more") for name in names),
             (0 <= self.time_stretch < 0.5, "time_stretch", "at least 0 and below 0.5"),
+            (
+                not self.mixup_waveforms or self.mixup_alpha > 0,
+                "mixup_waveforms",
+                "left out, or given with --mixup_alpha above 0, such as 0.4",
+            ),
         )
 
 
@@ -396,8 +405,7 @@ class TrainOptions(TrainingArguments, _Checked):
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
     bf16: bool | None = _option(
-        False,
-        "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it",
+        False, "bfloat16 autocast, weights stay float32; recipes that leave it open use it where the device has it"
     )
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
     label_smoothing_factor: float = _option(0.1, "Label smoothing")
@@ -427,8 +435,6 @@ class TrainOptions(TrainingArguments, _Checked):
         Raises:
             OptionError: Values out of range, or values that the Trainer refuses.
         """
-        import torch
-
         self._check(
             (bool(self.output_dir), "output_dir", "given: the folder that receives the model"),
             (self.num_train_epochs > 0, "num_train_epochs", "above 0"),
@@ -464,18 +470,17 @@ class TrainOptions(TrainingArguments, _Checked):
             (not self.remove_unused_columns, "remove_unused_columns", "false: the data set gives whole batches"),
             (not self.logging_nan_inf_filter, "logging_nan_inf_filter", "false: a non-finite loss stops the run"),
             (not (self.resume and self.overwrite_output_dir), "resume", "given without --overwrite_output_dir"),
-            (
-                not self.fp16 or (torch.cuda.is_available() and not self.use_cpu),
-                "fp16",
-                "left out without a GPU; --bf16 works on a CPU",
-            ),
         )
-        if self.bf16 and not torch.cuda.is_available():
-            self.use_cpu = True  # the Trainer takes bf16 on a CPU only where the CPU was asked for
+        precision = choose_precision(self.bf16, self.fp16, self.use_cpu)
+        self.bf16 = self.fp16 = False  # the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
         try:
             super().__post_init__()
         except (ValueError, TypeError, ImportError) as error:
             raise OptionError(f"the Trainer refuses these options: {error}") from error
+        self.bf16, self.fp16 = precision.mode == "bf16", precision.mode == "fp16"
+        self.mixed_precision = precision.mode
+        if precision.said and self.process_index == 0:
+            logger.warning("%s", precision.said)
 
 
 #: Where curves may go.
