@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mgc_hf.errors import CheckpointError, OptionError
-from mgc_hf.models.heads import is_head, learnt_below_head
+from mgc_hf.models.heads import NOT_LEARNT, is_head, learnt_below_head
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,7 @@ def load_weights(name_or_path: str, config: Any, genres: Sequence[str], attentio
     model, info = _from_pretrained(name_or_path, config=labelled(config, genres), attn_implementation=attention)
     new = set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]}
     _refuse_new(name_or_path, model, new, info)
+    _initialize_bare(model, new)
     of_head = sorted(name for name in new if is_head(name))
     if any(name.startswith("classifier") for name in info["missing_keys"]):
         logger.info("%s: has no classification head; these weights are new: %s", name_or_path, ", ".join(of_head))
@@ -148,6 +149,20 @@ def labelled(config: Any, genres: Sequence[str]) -> Any:
     return config
 
 
+def _initialize_bare(model: Any, new: set[str]) -> None:
+    """Set the new weights that transformers leaves as the memory was: parameters that belong to no layer.
+
+    They get the values that the models' own constructors give them: the mean of all layers, and uniform masks.
+    """
+    from torch import nn
+
+    for name, parameter in model.named_parameters():
+        if name in new and name == "layer_weights":
+            nn.init.constant_(parameter, 1 / len(parameter))
+        elif name in new and name.endswith(NOT_LEARNT):
+            nn.init.uniform_(parameter)
+
+
 def _initialize(model: Any, module: Any) -> None:
     """Draw the weights of a loaded module anew, as its model does for those that a checkpoint lacks."""
     for parameter in module.parameters():
@@ -168,7 +183,7 @@ def load_classifier(name_or_path: str | Path) -> tuple[Any, Any]:
     find_weights(name)
     model, info = _from_pretrained(name)
     absent = sorted(set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]})
-    absent = [name for name in absent if is_head(name) or learnt_below_head(model, {name})]
+    absent = [name for name in absent if not name.endswith(NOT_LEARNT)]
     if absent:
         raise CheckpointError(
             f"{name_or_path}: {len(absent)} weights are not in the checkpoint ({_some(absent)}); "

@@ -190,10 +190,11 @@ class FineTuning:
             return False
         if name.startswith(f"{prefix}."):
             return int(name.removeprefix(f"{prefix}.").split(".", 1)[0]) < self.freeze_layers
-        norm_last = getattr(config, "do_stable_layer_norm", False) or config.model_type in _NORM_LAST
+        if "upsample" in name.split("."):  # of SEW, after the layers
+            return False
         beside = name.removeprefix(f"{prefix.rpartition('.')[0]}.")
-        above = ("upsample.", *(("layer_norm.", "layernorm.") if norm_last else ()))
-        return not beside.startswith(above)
+        norm_last = getattr(config, "do_stable_layer_norm", False) or config.model_type in _NORM_LAST
+        return not (norm_last and beside.startswith(("layer_norm.", "layernorm.")))
 
     def _add_lora(self, model: Any) -> None:
         from peft import LoraConfig, LoraModel
