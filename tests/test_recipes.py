@@ -15,9 +15,7 @@ QUICK = ["--num_train_epochs", "1", "--pictures", "false", "--num_resamples", "1
 
 def _run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     environment = {**os.environ, **(env or {})}
-    return subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
-    )
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
 
 @pytest.mark.parametrize("launcher", [[sys.executable], [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]])

@@ -67,6 +67,7 @@ class ModelPlan:
         else:
             model = _from_config(labelled(self.config, genres), self.attention)
         cut_positions(model, self.extractor)
+        self.tuning.bring_attention(model)
         self.tuning.apply(model, self.pretrained)
         return model, copy.deepcopy(self.extractor)
 
@@ -154,7 +155,9 @@ def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
     Raises:
         CheckpointError: The folder is missing or incomplete, or some weights are not in it; it says which.
     """
-    return load_classifier(name_or_path)
+    model, extractor = load_classifier(name_or_path)
+    FineTuning().bring_attention(model)
+    return model, extractor
 
 
 def _own_model(model_values: Mapping[str, Any], feature_values: Mapping[str, Any]) -> tuple[Any, Any]:

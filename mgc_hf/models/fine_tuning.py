@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from mgc_hf.errors import OptionError
 from mgc_hf.models.heads import NOT_LEARNT, head_parameters, is_head
 from mgc_hf.models.window import masks_time
 
-#: Models whose attention is brought to sdpa here (`wavlm_attention.py`), since transformers has none for them.
+#: Models that are brought to sdpa by `wavlm_attention.py`, since transformers has only eager attention for them.
 OWN_SDPA = ("wavlm",)
 
 #: Models that normalise after the last layer, not before the first; wav2vec 2.0's kin say it in their configuration.
@@ -93,6 +93,13 @@ class FineTuning:
             raise _clash("attn_implementation", "sdpa", name, config, "it has only eager attention")
         return "sdpa" if has_sdpa and self.attn_implementation != "eager" else "eager"
 
+    def bring_attention(self, model: Any) -> None:
+        """Bring a model for which transformers has only eager attention to sdpa, unless eager was asked for."""
+        if model.config.model_type in OWN_SDPA and self.attn_implementation != "eager":
+            from mgc_hf.models.wavlm_attention import use_sdpa
+
+            use_sdpa(model)
+
     def check(self, skeleton: Any, name: str) -> None:
         """Refuse what does not go together with a model.
 
@@ -133,7 +140,8 @@ class FineTuning:
         config = skeleton.config
         if asked and not _masks_itself(skeleton):
             raise _clash(asked[0], getattr(self, asked[0]), name, config, "it does not mask its own inputs")
-        if _masks_itself(skeleton) and config.mask_feature_prob > 0 and config.mask_feature_length > config.hidden_size:
+        masks = _masks_itself(skeleton) and config.mask_feature_prob > 0
+        if masks and config.mask_feature_length > config.hidden_size:
             raise OptionError(
                 f"--mask_feature_prob is {config.mask_feature_prob}: a mask of {config.mask_feature_length} features is "
                 f"wider than the {config.hidden_size} that {name} has; set mask_feature_length in --model_config"
@@ -201,11 +209,11 @@ class FineTuning:
 
         config = LoraConfig(
             r=self.lora_rank,
-            lora_alpha=self.lora_alpha,  # type: ignore[arg-type]
+            lora_alpha=cast(Any, self.lora_alpha),  # any number will do
             lora_dropout=self.lora_dropout,
             target_modules=self._targets(),
         )
-        wrapper = LoraModel(model, config, "default")  # type: ignore[no-untyped-call]
+        wrapper = LoraModel(model, config, "default")
         # kept for merging, past torch's book-keeping: the wrapper holds the model, so it cannot be a part of it
         object.__setattr__(model, _LORA, wrapper)
         of_head = head_parameters(model)

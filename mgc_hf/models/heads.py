@@ -23,7 +23,5 @@ def learnt_below_head(model: Any, names: set[str]) -> list[str]:
     """Return which of these weights a checkpoint must hold: those of no head, no buffers, no mask embedding."""
     buffers = {name for name, _ in model.named_buffers()}
     return sorted(
-        name
-        for name in names
-        if not is_head(name) and name not in buffers and name.rsplit(".", 1)[-1] != NOT_LEARNT
+        name for name in names if not is_head(name) and name not in buffers and name.rsplit(".", 1)[-1] != NOT_LEARNT
     )

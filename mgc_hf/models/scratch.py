@@ -98,7 +98,7 @@ def extractor_for(config: Any) -> Any:
         stride = 2
         bands = config.feature_projection_input_dim // stride
         return SeamlessM4TFeatureExtractor(feature_size=bands, num_mel_bins=bands, stride=stride)
-    extractor_class = FEATURE_EXTRACTOR_MAPPING[type(config)]
+    extractor_class: Any = FEATURE_EXTRACTOR_MAPPING[type(config)]
     if kind == "whisper":
         return extractor_class(feature_size=config.num_mel_bins)
     if kind == "audio-spectrogram-transformer":

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mgc_hf.errors import OptionError
-from mgc_hf.models.build import build_model, plan_model
+from mgc_hf.models.build import build_model, load_model, plan_model
 from mgc_hf.models.fine_tuning import FineTuning
 from mgc_hf.models.heads import head_parameters
 from mgc_hf.run import fine_tune
@@ -115,12 +115,33 @@ def test_attention(checkpoint):
     assert _build(checkpoint("sew-d")).config._attn_implementation == "eager"
 
 
+def test_wavlm_is_brought_to_sdpa(checkpoint, tmp_path):
+    from transformers.models.wavlm.modeling_wavlm import WavLMAttention
+
+    from mgc_hf.models.wavlm_attention import SdpaWavLMAttention
+
+    def kinds(model):
+        return {type(module) for module in model.modules() if isinstance(module, WavLMAttention)}
+
+    model, extractor = build_model(checkpoint("wavlm"), GENRES, segment_seconds=1.0)
+    assert kinds(model) == {SdpaWavLMAttention}
+    assert kinds(_build(checkpoint("wavlm"), attn_implementation="sdpa")) == {SdpaWavLMAttention}
+    assert kinds(_build(checkpoint("wavlm"), attn_implementation="eager")) == {WavLMAttention}
+    model.save_pretrained(tmp_path)
+    extractor.save_pretrained(tmp_path)
+    assert kinds(load_model(tmp_path)[0]) == {SdpaWavLMAttention}
+
+
 CLASHES = [
     ("whisper", {"freeze_feature_encoder": True}, "--freeze_feature_encoder true.*whisper.*no convolutional"),
     ("audio-spectrogram-transformer", {"freeze_feature_encoder": True}, "no convolutional"),
     ("wav2vec2-bert", {"freeze_feature_encoder": True}, "no convolutional"),
     ("hubert", {"freeze_layers": 3}, "--freeze_layers 3.*it has 2 layers"),
-    ("hubert", {"freeze_layers": 1, "freeze_feature_encoder": False}, "--freeze_feature_encoder false.*--freeze_layers"),
+    (
+        "hubert",
+        {"freeze_layers": 1, "freeze_feature_encoder": False},
+        "--freeze_feature_encoder false.*--freeze_layers",
+    ),
     ("hubert", {"lora_rank": 4, "freeze_feature_encoder": False}, "--freeze_feature_encoder false.*--lora_rank"),
     ("audio-spectrogram-transformer", {"weighted_layer_sum": True}, "--weighted_layer_sum true.*last layer alone"),
     ("whisper", {"mask_time_prob": 0.1}, "--mask_time_prob 0.1.*does not mask"),
