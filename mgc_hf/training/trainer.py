@@ -14,6 +14,7 @@ from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_utils import SaveStrategy
 
 from mgc_hf.errors import OptionError
+from mgc_hf.errors import CheckpointError
 from mgc_hf.features import collate
 from mgc_hf.models.heads import HEAD, head_parameters
 from mgc_hf.training import checkpoints
@@ -285,6 +286,29 @@ class GenreTrainer(Trainer):
             self.average.save(folder)
         self.state.stateful_callbacks = {type(callback).__name__: callback.state() for callback in self._stateful()}
         self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write weights under the names that the model has.
+
+        transformers would write those of AST under the names of its first release, which its own Trainer then does not
+        find when it reads the checkpoint back.
+        """
+        if self.args.should_save:
+            self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=False)
+            self.processing_class.save_pretrained(output_dir)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Refuse a checkpoint that was read in part.
+
+        Raises:
+            CheckpointError: It lacks weights of the model, or has others.
+        """
+        wrong = [*load_result.missing_keys, *load_result.unexpected_keys]
+        if wrong:
+            raise CheckpointError(
+                f"a checkpoint in {self.output_dir} is not one of this model: {len(wrong)} weights are in only one of "
+                f"the two ({', '.join(wrong[:3])}{', ...' if len(wrong) > 3 else ''})"
+            )
 
     def _stateful(self) -> list[Any]:
         return [callback for callback in self.callback_handler.callbacks if isinstance(callback, ExportableState)]
