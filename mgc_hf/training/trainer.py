@@ -13,8 +13,7 @@ from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_utils import SaveStrategy
 
-from mgc_hf.errors import OptionError
-from mgc_hf.errors import CheckpointError
+from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.features import collate
 from mgc_hf.models.heads import HEAD, head_parameters
 from mgc_hf.training import checkpoints

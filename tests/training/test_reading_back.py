@@ -15,7 +15,7 @@ from tests.models.kinds import KINDS, save_checkpoint
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_come_back(kind, lora_rank, tmp_path):
     folder = str(save_checkpoint(kind, tmp_path / "model"))
-    targets = "q_proj,linear_q,query_proj".split(",")
+    targets = ["q_proj", "linear_q", "query_proj"]
     names = dict(build_model(folder, ["a", "b"], segment_seconds=1.0)[0].named_modules())
     target = next(t for t in targets if any(name.endswith(f".{t}") for name in names))
     tuning = FineTuning(lora_rank=lora_rank, lora_target_modules=target)
