@@ -10,14 +10,15 @@ PACKAGE = Path(mgc_hf.__file__).parent
 #: Folder or module of the package -> layer.
 LAYERS = {
     **dict.fromkeys(("errors", "files", "labels"), 0),
-    **dict.fromkeys(("predictions", "results"), 1),
+    **dict.fromkeys(("distributed", "predictions", "results"), 1),
     **dict.fromkeys(("data", "models", "evaluation"), 2),
     **dict.fromkeys(("augment", "options"), 3),
     "features": 4,
     **dict.fromkeys(("training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
-    "run": 7,
-    "cli": 8,
+    **dict.fromkeys(("report", "resuming"), 7),
+    "run": 8,
+    "cli": 9,
 }
 
 #: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from transformers import TrainingArguments
 
+from mgc_hf.distributed import join
 from mgc_hf.errors import OptionError
 
 #: Options of the Trainer that `--help` shows; the others are accepted and listed by `--help_all`.
@@ -149,7 +150,11 @@ class DataOptions(_Checked):
             (not leaky_only or self.random_windows == 0, "random_windows", "0 with --protocol segment"),
             (self.train_tracks_per_genre >= 0, "train_tracks_per_genre", "0 or more"),
             (self.test_tracks_per_genre >= 0, "test_tracks_per_genre", "0 or more"),
-            (not leaky_only or self.train_tracks_per_genre == 0, "train_tracks_per_genre", "0 with --protocol segment"),
+            (
+                not leaky_only or self.train_tracks_per_genre == 0,
+                "train_tracks_per_genre",
+                "0 with --protocol segment",
+            ),
             (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
             (self.num_segments >= 0, "num_segments", "0 or more"),
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
@@ -375,7 +380,11 @@ class TrainOptions(TrainingArguments, _Checked):
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
     bf16: bool | None = _option(
-        False, "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it"
+        False,
+        "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it",
+    )
+    ddp_timeout: int = _option(
+        1800, "Seconds that a process waits for the others, data preparation included, before it gives them up"
     )
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
     label_smoothing_factor: float = _option(0.1, "Label smoothing")
@@ -404,6 +413,7 @@ class TrainOptions(TrainingArguments, _Checked):
 
         Raises:
             OptionError: Values out of range, or values that the Trainer refuses.
+            DistributedError: A launcher has started several processes, and they do not find each other.
         """
         import torch
 
@@ -450,6 +460,7 @@ class TrainOptions(TrainingArguments, _Checked):
         )
         if self.bf16 and not torch.cuda.is_available():
             self.use_cpu = True  # the Trainer takes bf16 on a CPU only where the CPU was asked for
+        self.use_cpu = join(use_cpu=self.use_cpu, timeout_seconds=self.ddp_timeout)
         try:
             super().__post_init__()
         except (ValueError, TypeError, ImportError) as error:
