@@ -101,7 +101,7 @@ def run(options: Options, recipe: str) -> RunResult:
     with in_turn():
         if hasattr(model, "fit_statistics") and _base_model(options) is None:
             model.fit_statistics(inputs("train").batches(options.train.per_device_eval_batch_size))
-        train_data = inputs("train", Augmentation(**vars(options.augment)))
+        train_data = inputs("train", Augmentation.from_values(vars(options.augment)))
         held_out = {name: inputs(name) for name in ("validation", "test") if name in parts}
     outcome = train(
         model,

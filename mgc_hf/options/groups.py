@@ -383,9 +383,7 @@ class TrainOptions(TrainingArguments, _Checked):
         False,
         "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it",
     )
-    ddp_timeout: int = _option(
-        1800, "Seconds that a process waits for the others, data preparation included, before it gives them up"
-    )
+    ddp_timeout: int = _option(1800, "Seconds that a process waits for the others before it gives them up")
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
     label_smoothing_factor: float = _option(0.1, "Label smoothing")
     metric_for_best_model: str | None = _option(

@@ -1,6 +1,7 @@
 """`GenreTrainer`: transformers' Trainer with one loss for all models, whole checkpoints and honest validation."""
 
-import tempfile
+import io
+import random
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -209,11 +210,20 @@ class GenreTrainer(Trainer):
         self.saved_step = step
 
     def _gather_random_states(self) -> dict[str, bytes]:
-        """Return the random states of every process, as the files that the Trainer reads them from."""
-        with tempfile.TemporaryDirectory() as folder:
-            self._save_rng_state(folder)
-            own = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-        return {name: content for states in gather_object([own]) for name, content in states.items()}
+        """Return the random states of every process, as files of the names and content that the Trainer reads."""
+        states = {
+            "python": random.getstate(),
+            "numpy": np.random.get_state(),
+            "cpu": torch.random.get_rng_state(),
+        }
+        several = self.args.world_size > 1
+        if torch.cuda.is_available():
+            states["cuda"] = torch.cuda.get_rng_state_all() if several else torch.cuda.get_rng_state()
+        name = f"rng_state_{self.args.process_index}.pth" if several else "rng_state.pth"
+        buffer = io.BytesIO()
+        torch.save(states, buffer)
+        gathered = gather_object([(name, buffer.getvalue())])
+        return dict(gathered)
 
     def _write_checkpoint(self, step: int, random_states: dict[str, bytes]) -> None:
         """Write a checkpoint and delete old ones; for the main process.
