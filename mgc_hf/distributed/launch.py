@@ -81,12 +81,12 @@ def _resolve(words: list[str]) -> argparse.Namespace:
     """Read the launcher's arguments and configuration file as it did itself."""
     from accelerate.commands import launch
 
-    launch.logger.logger.disabled = True  # it has told its defaults once
+    launch.logger.disabled = True  # it has told its defaults once
     try:
         arguments: Any = launch.launch_command_parser().parse_args(words)
         return launch._validate_launch_command(arguments)[0]
     finally:
-        launch.logger.logger.disabled = False
+        launch.logger.disabled = False
 
 
 def _torchrun(asked: argparse.Namespace) -> str:
