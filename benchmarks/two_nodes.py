@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,10 +125,8 @@ class Machines:
     def kill(self, number: int) -> None:
         """End a machine at once: launcher, worker and whatever else runs in its namespace."""
         for pid in ip("netns", "pids", self._names[number]).stdout.split():
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.processes[number].wait(timeout=20)
 
     def wait(self, number: int, limit: float) -> int:

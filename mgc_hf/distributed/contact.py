@@ -9,8 +9,17 @@ from accelerate import PartialState
 from mgc_hf.distributed.group import first_line
 from mgc_hf.errors import DistributedError
 
-#: Parts of the texts of gloo's plain `RuntimeError`s, which have no type of their own (torch 2.13).
-_MARKS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting")
+#: Parts of the texts of gloo's plain `RuntimeError`s, which have no type of their own (torch 2.13): an end of the other
+#: process, a silent one (in a wait, and found closed after it), and what carries gloo's file names.
+_MARKS = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "Timed out waiting",
+    "Application timeout caused pair closure",
+    "gloo/transport",
+    "NCCL",
+)
 
 
 @contextmanager

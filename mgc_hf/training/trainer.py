@@ -111,6 +111,20 @@ class GenreTrainer(Trainer):
             return count
         return self.accelerator.reduce(torch.tensor(count, device=device), "sum")
 
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """Take the batches of a step; rows that only fill up an epoch's last batches lose their labels.
+
+        accelerate repeats rows until all processes have as many, but each row shall count once, as in one process.
+        """
+        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batch_size, processes = self.args.train_batch_size, self.args.world_size
+        left = len(self.train_dataset) % (batch_size * processes)
+        if processes > 1 and left and self.accelerator.gradient_state.end_of_dataloader:
+            own = max(0, left - self.args.process_index * batch_size)
+            batches[-1]["labels"] = batches[-1]["labels"][:own]
+            count = self._get_num_items_in_batch(batches, device)
+        return batches, count
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
@@ -119,7 +133,7 @@ class GenreTrainer(Trainer):
         Args:
             model (`torch.nn.Module`): The model, wrapped or not.
             inputs (`dict[str, torch.Tensor]`): Model inputs and `labels`: `int64` of shape `(batch_size,)`, or
-                `float32` of shape `(batch_size, num_labels)` (mixup).
+                `float32` of shape `(batch_size, num_labels)` (mixup). Rows beyond the labels do not count.
             return_outputs (`bool`, *optional*, defaults to `False`): Return the model's output too.
             num_items_in_batch (`int` or `torch.Tensor`, *optional*): Segments of the accumulated batch over all
                 processes; those of this batch by default.
@@ -127,7 +141,7 @@ class GenreTrainer(Trainer):
         inputs = dict(inputs)
         labels = inputs.pop("labels")
         outputs = model(**inputs)
-        logits = outputs.logits.float()
+        logits = outputs.logits.float()[: len(labels)]
         total = cross_entropy(logits, labels, reduction="sum", label_smoothing=self.args.label_smoothing_factor)
         with torch.no_grad():
             hard = labels if labels.ndim == 1 else labels.argmax(-1)
