@@ -238,7 +238,7 @@ def figures(names, data: Path, scratch: Path) -> dict:
 
 def lost(names, data: Path, scratch: Path, how: str) -> dict:
     """Lose the second machine in the middle; the first must tell, and the run must resume to the same weights."""
-    epochs, timeout_seconds = 40, 20
+    epochs, timeout_seconds = 20, 20
     options = options_of(data, batch=4, epochs=epochs)
     folders = [scratch / f"{how}0", scratch / f"{how}1"]
     with Machines(names, options, folders, timeout_seconds=timeout_seconds, scratch=scratch) as machines:

@@ -16,6 +16,7 @@ _MARKS = (
     "Connection reset by peer",
     "Broken pipe",
     "Timed out waiting",
+    "Operation timed out!",
     "Application timeout caused pair closure",
     "gloo/transport",
     "NCCL",

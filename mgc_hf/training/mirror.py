@@ -72,16 +72,16 @@ def _send(checkpoint: Path, suffixes: tuple[str, ...], target: Path | None) -> N
 
     failure: OSError | None = None
     for name, size in on_main(list_files).items():
-        for start in range(0, size, _CHUNK):
-            data = _send_chunk(checkpoint / name, start, min(_CHUNK, size - start))
-            if target is None or failure is not None:
-                continue
+        chunks = (_send_chunk(checkpoint / name, at, min(_CHUNK, size - at)) for at in range(0, size, _CHUNK))
+        if target is not None and failure is None:
             try:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
-                with open(target / name, "ab") as file:
-                    file.write(data)
+                with open(target / name, "wb") as file:
+                    file.writelines(chunks)
             except OSError as error:
                 failure = error  # told when all has been sent: the others are in the broadcast
+        for _ in chunks:
+            pass
     raise_together(failure)
 
 
