@@ -405,7 +405,7 @@ class TrainOptions(TrainingArguments, _Checked):
     head_learning_rate: float | None = _option(
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
-    bf16: bool | None = _option(
+    bf16: bool | None = _option(  # type: ignore[assignment]  # empty: by the device
         False, "bfloat16 autocast, weights stay float32; recipes that leave it open use it where the device has it"
     )
     ddp_timeout: int = _option(1800, "Seconds that a process waits for the others before it gives them up")
