@@ -9,6 +9,7 @@ import soundfile
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, LabelError, OptionError, SplitError
 from mgc_hf.evaluation.score import score
+from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import PICTURE_FILES, RunResult
 from mgc_hf.run import evaluate, fine_tune
@@ -79,6 +80,39 @@ def test_same_options_same_weights(finished_run, run_values, tmp_path):
     fine_tune(**run_values, output_dir=str(tmp_path / "again"))
     for name in ("model.safetensors", "split.json", "predictions.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (finished_run / name).read_bytes()
+
+
+def test_a_draw_of_so_many_tracks(run_values, tmp_path, caplog):
+    numbers = {"train_tracks_per_genre": 3, "test_tracks_per_genre": 1, "validation_fraction": 0}
+    values = {**run_values, "num_train_epochs": 1, "pictures": False, "test_fraction": 0.5, **numbers}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert result.data.tracks == {"train": dict.fromkeys(GENRES, 3), "test": dict.fromkeys(GENRES, 1)}
+    assert "6 tracks were left out by the draw" in result.split.statement
+    assert "--test_fraction has no effect" in caplog.text
+    assert "were left out by the draw" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_random_windows_in_training_and_a_hop_in_evaluation(run_values, music_folder, cache_dir, tmp_path):
+    values = {**run_values, "num_train_epochs": 1, "random_windows": 2, "eval_hop_seconds": 1.0, "pictures": False}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert (result.data.segment_seconds, result.data.hop_seconds) == (3.0, 1.0)
+    assert sum(result.data.segments["train"].values()) == 2 * sum(result.data.tracks["train"].values())
+    predictions = Predictions.load(tmp_path / "run" / "predictions.parquet").of_part("test")
+    assert set(np.diff(predictions.start_s[predictions.track_id == predictions.track_id[0]])[:2]) == {1.0}
+
+    split = tmp_path / "run" / "split.json"
+    again = evaluate(tmp_path / "run", str(music_folder), split=split, cache_dir=str(cache_dir), num_resamples=200)
+    assert again.data.hop_seconds == 1.0
+    assert again.data.segments["test"] == result.data.segments["test"]
+    assert again.segment.confusion_matrix == result.segment.confusion_matrix
+
+    tracks = predictions.to_tracks()
+    prediction = GenreClassifier.from_pretrained(tmp_path / "run").predict_file(
+        music_folder / f"{tracks.track_id[0]}.wav"
+    )
+    assert prediction.windows == tracks.num_segments[0]
+    found = [prediction.probabilities[genre] for genre in tracks.genres]
+    np.testing.assert_allclose(found, tracks.probabilities[0], atol=1e-5)
 
 
 def test_an_output_folder_in_use_is_refused(finished_run, run_values):

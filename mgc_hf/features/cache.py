@@ -22,8 +22,17 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers.feature_extraction_utils import FeatureExtractionMixin
 
-#: Keys of a feature extractor's dictionary that say nothing about the features (loading and saving add them).
-_VOLATILE = ("_commit_hash", "_name_or_path", "auto_map", "custom_pipelines", "name_or_path", "processor_class")
+#: Keys of a feature extractor's dictionary that say nothing about the features: loading and saving add them, or they
+#: say where clips are cut.
+_VOLATILE = (
+    "_commit_hash",
+    "_name_or_path",
+    "auto_map",
+    "custom_pipelines",
+    "hop_seconds",
+    "name_or_path",
+    "processor_class",
+)
 
 
 def fingerprint(**parts: Any) -> str:

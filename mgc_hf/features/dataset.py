@@ -13,7 +13,7 @@ import torch
 from mgc_hf.augment import Augmentation, EpochDraws, mix, mix_waveforms, soft_labels
 from mgc_hf.data.segments import SegmentTable
 from mgc_hf.errors import OptionError
-from mgc_hf.features.extraction import BatchExtractor, SegmentReader, extract_features, open_tracks
+from mgc_hf.features.extraction import BatchExtractor, SegmentReader, extract_features, open_tracks, whole_segment
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -219,8 +219,7 @@ class SegmentDataset(torch.utils.data.Dataset):
         return batch
 
     def _mask(self, num_frames: np.ndarray) -> torch.Tensor:
-        """Return an attention mask, int64 `(batch_size, num_frames)`."""
-        return torch.from_numpy((np.arange(self._total_frames) < num_frames[:, None]).astype(np.int64))
+        return attention_mask(num_frames, self._total_frames)
 
     def _mixed(
         self, features: torch.Tensor, labels: torch.Tensor, rows: np.ndarray, draws: EpochDraws
@@ -249,6 +248,11 @@ class SegmentDataset(torch.utils.data.Dataset):
         """Yield all rows in order, in batches of up to `batch_size`."""
         for first in range(0, len(self), batch_size):
             yield self.__getitems__(range(first, min(first + batch_size, len(self))))
+
+
+def attention_mask(num_frames: np.ndarray, total_frames: int) -> torch.Tensor:
+    """Return a mask, int64 `(batch_size, total_frames)`: 1 for the first `num_frames` of each row, 0 for padding."""
+    return torch.from_numpy((np.arange(total_frames) < num_frames[:, None]).astype(np.int64))
 
 
 def collate(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -304,7 +308,7 @@ def prepare(
     served = np.arange(len(rows)) if part is None else np.flatnonzero(rows.part == part)
     if len(served) == 0:
         raise ValueError("there are no rows to serve" + (f" of part {part!r}" if part else ""))
-    extractor = BatchExtractor(feature_extractor, int(rows.num_samples.max()))
+    extractor = BatchExtractor(feature_extractor, whole_segment(feature_extractor, rows))
     source: FeatureSource
     if augmentation.changes_waveform or len(extractor.shape) == 1:
         source = LiveFeatures(SegmentReader(reader, rows.take(served), seed, whole_tracks), extractor, augmentation)

@@ -101,10 +101,11 @@ class DataOptions(_Checked):
         0, "Train on so many windows of each clip an epoch, anywhere in it and anew each epoch (0: on fixed segments)"
     )
     train_tracks_per_genre: int = _option(
-        0, "Draw so many training tracks of each genre; those that no part takes are tested on (0: by the fractions)"
+        0,
+        "Train on exactly so many tracks of each genre; those that no part takes are tested on (0: by the fractions)",
     )
     test_tracks_per_genre: int = _option(
-        0, "Draw so many test tracks of each genre, in place of --test_fraction (0: by the fraction)"
+        0, "Test on exactly so many tracks of each genre, in place of --test_fraction (0: by the fraction)"
     )
     num_segments: int = _option(
         0, "Protocol 'segment' only: size of the pool that is split, about (0: every segment; the paper has 5,000)"
@@ -128,12 +129,13 @@ class DataOptions(_Checked):
         from mgc_hf.data.protocols import drawn_protocols
 
         leaky_only = self.protocol == "segment"
+        by_number = self.train_tracks_per_genre > 0 or self.test_tracks_per_genre > 0
         self._check(
             (self.protocol in drawn_protocols(), "protocol", f"one of {', '.join(drawn_protocols())}"),
             (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
             (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
             (
-                self.validation_fraction + self.test_fraction < 1,
+                by_number or self.validation_fraction + self.test_fraction < 1,
                 "validation_fraction",
                 "so small that it and --test_fraction leave something to train on",
             ),
@@ -144,6 +146,11 @@ class DataOptions(_Checked):
                 "eval_hop_seconds",
                 "above 0 and at most --segment_seconds: audio between windows would not be heard",
             ),
+            (
+                not leaky_only or self.eval_hop_seconds is None,
+                "eval_hop_seconds",
+                "left out with --protocol segment, which tests on the pool's own segments (--train_hop_seconds)",
+            ),
             (self.random_windows >= 0, "random_windows", "0 or more"),
             (
                 self.random_windows == 0 or self.train_hop_seconds is None,
@@ -153,8 +160,21 @@ class DataOptions(_Checked):
             (not leaky_only or self.random_windows == 0, "random_windows", "0 with --protocol segment"),
             (self.train_tracks_per_genre >= 0, "train_tracks_per_genre", "0 or more"),
             (self.test_tracks_per_genre >= 0, "test_tracks_per_genre", "0 or more"),
-            (not leaky_only or self.train_tracks_per_genre == 0, "train_tracks_per_genre", "0 with --protocol segment"),
+            (
+                not leaky_only or self.train_tracks_per_genre == 0,
+                "train_tracks_per_genre",
+                "0 with --protocol segment",
+            ),
             (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
+            (
+                self.test_dataset is None or self.test_tracks_per_genre == 0,
+                "test_tracks_per_genre",
+                "0 with --test_dataset, which is the whole test part",
+            ),
+            *(
+                (self.split is None or getattr(self, name) == 0, name, "0 with --split, which says what is drawn")
+                for name in ("train_tracks_per_genre", "test_tracks_per_genre")
+            ),
             (self.num_segments >= 0, "num_segments", "0 or more"),
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
             (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
@@ -262,6 +282,7 @@ class ModelOptions(_Checked):
             OptionError: A value is out of range or no JSON object.
         """
         self._check(
+            (bool(self.model_name_or_path), "model_name_or_path", "given: a folder or Hub id of an audio classifier"),
             (self.size is None or self.from_scratch, "size", "left out without --from_scratch"),
             (self.freeze_layers >= 0, "freeze_layers", "0 or more"),
             (self.lora_rank >= 0, "lora_rank", "0 or more"),

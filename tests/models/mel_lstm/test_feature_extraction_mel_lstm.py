@@ -53,6 +53,7 @@ OTHER_OPTIONS = {
     "center": False,
     "pad_mode": "reflect",
     "segment_seconds": 5.25,
+    "hop_seconds": 2.5,
     "padding_value": -77.5,
     "padding_side": "left",
     "return_attention_mask": False,
@@ -650,6 +651,8 @@ def test_options_of_a_call_that_cannot_be_are_refused(extractor, options, words)
         ({"segment_seconds": 0.0}, "segment_seconds is 0.0"),
         ({"segment_seconds": 0.05, "center": False}, "a frame of 2048 samples"),
         ({"segment_seconds": None}, "segment_seconds is None"),
+        ({"hop_seconds": 0.0}, "hop_seconds is 0.0"),
+        ({"hop_seconds": 3.5}, r"hop_seconds is 3.5; .*at most segment_seconds \(3\)"),
         ({"padding_value": float("inf")}, "padding_value is inf"),
         ({"padding_side": "both"}, "padding_side is 'both'"),
         ({"num_mel_bins": 64, "feature_size": 128}, "two names of one number"),
@@ -741,7 +744,11 @@ def test_features_config_is_the_same_for_the_same_features(tmp_path):
     assert json.dumps(same.features_config()) == json.dumps(config)
 
 
-@pytest.mark.parametrize("name", OTHER_OPTIONS)
+def test_features_do_not_depend_on_where_clips_are_cut():
+    assert LogMelFeatureExtractor(hop_seconds=1.0).features_config() == LogMelFeatureExtractor().features_config()
+
+
+@pytest.mark.parametrize("name", sorted(set(OTHER_OPTIONS) - {"hop_seconds"}))
 def test_features_config_differs_with_every_option(name):
     value = OTHER_OPTIONS[name]
     changed = LogMelFeatureExtractor(**{name: value})
