@@ -404,7 +404,7 @@ class TrainOptions(TrainingArguments, _Checked):
     head_learning_rate: float | None = _option(
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
-    bf16: bool | None = _option(
+    bf16: bool | None = _option(  # type: ignore[assignment] - a bool once it is chosen
         False, "bfloat16 autocast, weights stay float32; recipes that leave it open use it where the device has it"
     )
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
@@ -472,7 +472,9 @@ class TrainOptions(TrainingArguments, _Checked):
             (not (self.resume and self.overwrite_output_dir), "resume", "given without --overwrite_output_dir"),
         )
         precision = choose_precision(self.bf16, self.fp16, self.use_cpu)
-        self.bf16 = self.fp16 = False  # the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
+        self.bf16 = self.fp16 = (
+            False  # the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
+        )
         try:
             super().__post_init__()
         except (ValueError, TypeError, ImportError) as error:

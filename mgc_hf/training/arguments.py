@@ -67,7 +67,9 @@ def trainer_arguments(options: Any, has_validation: bool) -> Any:
     args.load_best_model_at_end = False
     args.save_total_limit = None
     args.enable_jit_checkpoint = False
-    if args.ddp_find_unused_parameters is None and not (args.activation_checkpointing_kwargs or {}).get("use_reentrant"):
+    if args.ddp_find_unused_parameters is None and not (args.activation_checkpointing_kwargs or {}).get(
+        "use_reentrant"
+    ):
         # Layers left out (layerdrop) and weights that a configuration never uses have no gradient. The Trainer does
         # not look for them under activation checkpointing, which is right for the reentrant kind only.
         args.ddp_find_unused_parameters = True

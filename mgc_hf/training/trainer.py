@@ -66,6 +66,8 @@ class GenreTrainer(Trainer):
     """
 
     model: Any  # the base class allows for things that do not occur here
+    args: Any
+    optimizer: Any
     train_dataset: Any
     state: Any
     loss_is_scaled_for_ga = True  # compute_loss divides by the segments of the whole accumulated batch
