@@ -80,7 +80,6 @@ class Ours:
     def __init__(self, kind: str, seconds: float, tracks: Any, arguments: argparse.Namespace, variant: str = "plain"):
         self.arguments = arguments
         tuning = FineTuning(freeze_feature_encoder=True, **VARIANTS[variant])
-        self.genres = sorted(set(tracks["genre"]))
         plan = plan_model(NAMES[kind], segment_seconds=seconds, from_scratch=True, tuning=tuning)
         set_seed(0)
         self.model, self.extractor = plan.build([f"genre {index}" for index in range(10)])
@@ -90,7 +89,12 @@ class Ours:
         )
         whole = rows.take(rows.num_samples == round(seconds * RATE))
         self.data = prepare(
-            tracks, whole, self.extractor, num_labels=10, augmentation=Augmentation(random_offset=True), whole_tracks=True
+            tracks,
+            whole,
+            self.extractor,
+            num_labels=10,
+            augmentation=Augmentation(random_offset=True),
+            whole_tracks=True,
         )
 
     def block(self, steps: int, profiler: Any = None) -> float:
@@ -115,18 +119,18 @@ class Ours:
         self.precision = options.mixed_precision
         return clock.seconds_per_step
 
-    def flops(self) -> int:
-        """Count the floating-point operations of a step's forward and backward pass: products and convolutions."""
-        from torch.utils.flop_counter import FlopCounterMode
 
-        batch = self.data.__getitems__(range(self.arguments.batch_size))
-        labels = batch.pop("labels").to(self.model.device)
-        inputs = {name: value.to(self.model.device) for name, value in batch.items()}
-        self.model.train()
-        with FlopCounterMode(display=False) as counter:
-            torch.nn.functional.cross_entropy(self.model(**inputs).logits, labels).backward()
-        self.model.zero_grad()
-        return counter.get_total_flops()
+def count_flops(side: Any, batch: dict[str, torch.Tensor]) -> int:
+    """Count the floating-point operations of a step's forward and backward pass: products and convolutions."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    inputs = {name: value.to(side.model.device) for name, value in batch.items()}
+    labels = inputs.pop("labels")
+    side.model.train()
+    with FlopCounterMode(display=False) as counter:
+        torch.nn.functional.cross_entropy(side.model(**inputs).logits, labels).backward()
+    side.model.zero_grad()
+    return counter.get_total_flops()
 
 
 class PeerClips(torch.utils.data.Dataset):
@@ -254,19 +258,20 @@ def compare(arguments: argparse.Namespace, kind: str, seconds: float) -> None:
         if not on_gpu and arguments.memory:
             memory["peer"] = peak_memory(arguments, "peer", kind, seconds, "plain")
             memory |= {name: peak_memory(arguments, "ours", kind, seconds, name) for name in ours}
+        batch = ours[arguments.variants[0]].data.__getitems__(range(arguments.batch_size))
+        teraflops = {name: count_flops(side, batch) / 1e12 for name, side in sides.items()}
         for name, side in ours.items():
-            teraflops = side.flops() / 1e12
             ratios = [theirs / mine for (theirs, _), (mine, _) in zip(blocks["peer"], blocks[name], strict=True)]
             row = (
                 f"{kind:9s} {seconds:4g} s  {name:10s}  ours {times[name]:.3f} s a step ({side.precision}), "
                 f"{1 / times[name]:.2f} steps/s, {arguments.batch_size / times[name]:.2f} clips/s   peer "
                 f"{times['peer']:.3f} s   ratio {times['peer'] / times[name]:.2f} ({min(ratios):.2f} to "
-                f"{max(ratios):.2f})   {teraflops:.2f} TFLOP a step"
+                f"{max(ratios):.2f})   {teraflops[name]:.2f} TFLOP a step"
             )
             if memory["peer"]:
                 row += f"   peak memory {memory[name]:,.0f} MiB, peer {memory['peer']:,.0f} MiB"
             if arguments.peak_tflops:
-                use = [100 * teraflops / times[side] / arguments.peak_tflops for side in (name, "peer")]
+                use = [100 * teraflops[which] / times[which] / arguments.peak_tflops for which in (name, "peer")]
                 row += f"   MFU {use[0]:.1f} %, peer {use[1]:.1f} %"
             print(row, flush=True)
         if arguments.profile:

@@ -475,9 +475,8 @@ class TrainOptions(TrainingArguments, _Checked):
             (not (self.resume and self.overwrite_output_dir), "resume", "given without --overwrite_output_dir"),
         )
         precision = choose_precision(self.bf16, self.fp16, self.use_cpu)
-        self.bf16 = self.fp16 = (
-            False  # the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
-        )
+        # told afterwards: the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
+        self.bf16 = self.fp16 = False
         self.use_cpu = join(use_cpu=self.use_cpu, timeout_seconds=self.ddp_timeout)
         try:
             super().__post_init__()

@@ -4,7 +4,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForAudioClassification, HubertConfig, set_seed
 
 from mgc_hf.models import attention
-from mgc_hf.models.attention import ATTENTION, attention_forward
+from mgc_hf.models.attention import ATTENTION, attention_forward, dropped
 
 MODULE = torch.nn.Module()
 MODULE.is_causal = False
@@ -27,7 +27,7 @@ def padding(kind):
 @pytest.mark.parametrize("mask", ["none", "boolean", "added"])
 def test_with_no_weight_dropped_it_is_torchs_own(monkeypatch, mask):
     """Weights that stay are divided by the probability of staying, as dropout does."""
-    monkeypatch.setattr(attention, "_dropped", lambda scores, _: torch.zeros_like(scores, dtype=torch.bool))
+    monkeypatch.setattr(attention, "dropped", lambda scores, _: torch.zeros_like(scores, dtype=torch.bool))
     ours, theirs = projections(), projections()
     output, weights = attention_forward(MODULE, *ours, padding(mask), dropout=0.2)
     expected = scaled_dot_product_attention(*theirs, attn_mask=padding(mask)).transpose(1, 2) / 0.8
@@ -46,7 +46,7 @@ def test_a_clip_of_padding_alone_stays_finite():
 
 
 def test_without_dropout_transformers_function_does_it(monkeypatch):
-    monkeypatch.setattr(attention, "_dropped", None)
+    monkeypatch.setattr(attention, "dropped", None)
     output, _ = attention_forward(MODULE, *projections(), None)
     assert torch.equal(output, scaled_dot_product_attention(*projections()).transpose(1, 2))
 
@@ -54,11 +54,11 @@ def test_without_dropout_transformers_function_does_it(monkeypatch):
 @pytest.mark.parametrize("probability", [0.1, 0.5])
 def test_so_many_weights_are_dropped_and_the_mean_stays(probability):
     torch.manual_seed(0)
-    dropped = attention._dropped(torch.empty(4, 251, 253), probability)
-    assert dropped.shape == (4, 251, 253)
-    assert dropped.float().mean().item() == pytest.approx(probability, abs=0.003)
+    drawn = dropped(torch.empty(4, 251, 253), probability)
+    assert drawn.shape == (4, 251, 253)
+    assert drawn.float().mean().item() == pytest.approx(probability, abs=0.003)
     for axis in range(3):  # neighbours know nothing of each other
-        one, other = dropped.narrow(axis, 0, dropped.shape[axis] - 1), dropped.narrow(axis, 1, dropped.shape[axis] - 1)
+        one, other = drawn.narrow(axis, 0, drawn.shape[axis] - 1), drawn.narrow(axis, 1, drawn.shape[axis] - 1)
         assert (one & other).float().mean().item() == pytest.approx(probability**2, abs=0.003)
     query, key, _ = projections()
     ones = torch.ones(2, 3, 50, 8)
