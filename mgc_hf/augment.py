@@ -112,7 +112,9 @@ class Augmentation:
                 allowed = f"from 0 to {upper[name]}" if name in upper else "0 or more"
                 wrong.append(f"{name} is {value}; it must be {allowed}")
         if self.mixup_waveforms and not self.mixes:
-            wrong.append(f"mixup_waveforms is on and mixup_alpha is {self.mixup_alpha}; it must be above 0, such as 0.4")
+            wrong.append(
+                f"mixup_waveforms is on and mixup_alpha is {self.mixup_alpha}; it must be above 0, such as 0.4"
+            )
         if wrong:
             raise OptionError("; ".join(wrong))
 

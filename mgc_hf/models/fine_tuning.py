@@ -94,7 +94,14 @@ class FineTuning:
         return "sdpa" if has_sdpa and self.attn_implementation != "eager" else "eager"
 
     def bring_attention(self, model: Any) -> None:
-        """Bring a model for which transformers has only eager attention to sdpa, unless eager was asked for."""
+        """Bring a model to the package's own sdpa, unless eager was asked for or there is none.
+
+        Where transformers has sdpa for a model, ours differs from it in training on a CPU alone (`attention.py`).
+        """
+        if model.config._attn_implementation == "sdpa":
+            from mgc_hf.models.attention import ATTENTION
+
+            model.set_attn_implementation(ATTENTION)
         if model.config.model_type in OWN_SDPA and self.attn_implementation != "eager":
             from mgc_hf.models.wavlm_attention import use_sdpa
 

@@ -14,6 +14,7 @@ from transformers import WavLMConfig
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from mgc_hf.errors import OptionError
+from mgc_hf.models.attention import dropped
 
 
 def use_sdpa(model: nn.Module) -> int:
@@ -151,7 +152,7 @@ def _attend(
     weights = _attention_weights(query, key, bias)
     if not dropout_p:
         return torch.matmul(weights, value)
-    kept = torch.empty_like(weights, dtype=torch.bool).bernoulli_(1 - dropout_p)
+    kept = ~dropped(weights, dropout_p)
     value = value / (1 - dropout_p)
     # weights after dropout are made again in the backward pass: one product, a quarter of the memory
     return checkpoint(_kept_sum, weights, kept, value, use_reentrant=False, preserve_rng_state=False)

@@ -19,6 +19,7 @@ _FIXED: dict[str, tuple[Any, str]] = {
     "fp16_full_eval": (False, "it would turn the weights themselves into half precision"),
     "bf16_full_eval": (False, "it would turn the weights themselves into half precision"),
     "save_only_model": (False, "such a checkpoint cannot be resumed from"),
+    "save_on_each_node": (False, "one process writes, the others are sent what they need"),
     "ignore_data_skip": (False, "a resumed epoch would see other batches"),
     "eval_on_start": (False, "validation is once an epoch"),
     "deepspeed": (None, "weights must be whole in every process; use plain data parallelism"),
@@ -67,7 +68,9 @@ def trainer_arguments(options: Any, has_validation: bool) -> Any:
     args.load_best_model_at_end = False
     args.save_total_limit = None
     args.enable_jit_checkpoint = False
-    if args.ddp_find_unused_parameters is None and not (args.activation_checkpointing_kwargs or {}).get("use_reentrant"):
+    if args.ddp_find_unused_parameters is None and not (args.activation_checkpointing_kwargs or {}).get(
+        "use_reentrant"
+    ):
         # Layers left out (layerdrop) and weights that a configuration never uses have no gradient. The Trainer does
         # not look for them under activation checkpointing, which is right for the reentrant kind only.
         args.ddp_find_unused_parameters = True

@@ -105,11 +105,16 @@ def test_short_rows_keep_their_length(tracks, rows):
 def test_waveforms_for_spectrograms_of_another_library(tracks, whole_rows):
     made = ASTFeatureExtractor(sampling_rate=RATE, max_length=96, num_mel_bins=16)
     batch = prepare(tracks, whole_rows, made, num_labels=3, augmentation=MIXED).__getitems__([0, 1])
-    assert {name: value.dtype for name, value in batch.items()} == {"input_values": torch.float32, "labels": torch.float32}
+    assert {name: value.dtype for name, value in batch.items()} == {
+        "input_values": torch.float32,
+        "labels": torch.float32,
+    }
 
 
 def test_mixing_waveforms_without_mixup_is_refused():
     with pytest.raises(OptionError, match=r"mixup_waveforms is on and mixup_alpha is 0"):
         Augmentation(mixup_waveforms=True)
-    with pytest.raises(OptionError, match=r"--mixup_waveforms is True; it must be left out, or given with --mixup_alpha"):
+    with pytest.raises(
+        OptionError, match=r"--mixup_waveforms is True; it must be left out, or given with --mixup_alpha"
+    ):
         parse_options({"output_dir": "out", "mixup_alpha": 0.0}, ["--mixup_waveforms", "true"])

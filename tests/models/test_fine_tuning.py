@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mgc_hf.errors import OptionError
+from mgc_hf.models.attention import ATTENTION
 from mgc_hf.models.build import build_model, load_model, plan_model
 from mgc_hf.models.fine_tuning import FineTuning
 from mgc_hf.models.heads import head_parameters
@@ -110,7 +111,7 @@ def test_layers_are_dropped_only_on_request(kind, key, checkpoint):
 
 
 def test_attention(checkpoint):
-    assert _build(checkpoint("hubert")).config._attn_implementation == "sdpa"
+    assert _build(checkpoint("hubert")).config._attn_implementation == ATTENTION
     assert _build(checkpoint("hubert"), attn_implementation="eager").config._attn_implementation == "eager"
     assert _build(checkpoint("sew-d")).config._attn_implementation == "eager"
 

@@ -33,7 +33,12 @@ def parse(*argv, **defaults):
     [
         ("cpu", True, "bf16", "bf16 autocast, since this CPU has bfloat16 instructions; --bf16 false switches it off"),
         ("cpu", False, "no", "float32, since this CPU has no bfloat16 instructions"),
-        ("cuda", True, "bf16", "bf16 autocast, since this GPU has bfloat16 instructions; --bf16 false switches it off"),
+        (
+            "cuda",
+            True,
+            "bf16",
+            "bf16 autocast, since this GPU has bfloat16 instructions; --bf16 false switches it off",
+        ),
         ("cuda", False, "no", "float32, since this GPU has no bfloat16 instructions"),
         ("mps", True, "no", "float32, since this mps has no bfloat16 instructions"),
     ],

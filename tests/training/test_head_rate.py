@@ -68,7 +68,9 @@ def test_a_model_without_a_head_is_refused(tmp_path):
     model = make_model()
     model.classifier.requires_grad_(False)
     trainer = make_trainer(tmp_path, model, head_learning_rate=1e-2)
-    with pytest.raises(OptionError, match=r"--head_learning_rate is 0\.01, but TinyClassifier has no weights of a head"):
+    with pytest.raises(
+        OptionError, match=r"--head_learning_rate is 0\.01, but TinyClassifier has no weights of a head"
+    ):
         trainer.train()
 
 
