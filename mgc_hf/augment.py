@@ -82,6 +82,7 @@ class Augmentation:
         spec_frequency_masks (`int`), spec_frequency_width (`int`): SpecAugment: number of frequency masks and their
             largest width, bands.
         mixup_alpha (`float`): Parameter of mixup's Beta distribution.
+        mixup_waveforms (`bool`): Mix the waveforms instead of the model's inputs.
 
     Raises:
         OptionError: Values out of range, all of them in one message.
@@ -98,17 +99,22 @@ class Augmentation:
     spec_frequency_masks: int = 0
     spec_frequency_width: int = 0
     mixup_alpha: float = 0.0
+    mixup_waveforms: bool = False
 
     def __post_init__(self) -> None:
         upper = {"pitch_shift_semitones": 24, "time_stretch": 0.5}
         wrong = []
         for name, value in asdict(self).items():
-            if name in ("random_offset", "noise_snr_db"):
+            if name in ("random_offset", "noise_snr_db", "mixup_waveforms"):
                 if value is not None and not math.isfinite(value):
                     wrong.append(f"{name} is {value}; it must be a finite number")
             elif not 0 <= value <= upper.get(name, math.inf) or not math.isfinite(value):
                 allowed = f"from 0 to {upper[name]}" if name in upper else "0 or more"
                 wrong.append(f"{name} is {value}; it must be {allowed}")
+        if self.mixup_waveforms and not self.mixes:
+            wrong.append(
+                f"mixup_waveforms is on and mixup_alpha is {self.mixup_alpha}; it must be above 0, such as 0.4"
+            )
         if wrong:
             raise OptionError("; ".join(wrong))
 
@@ -123,7 +129,13 @@ class Augmentation:
     @property
     def changes_waveform(self) -> bool:
         """Whether a row's samples change, so that its features must be computed anew each epoch."""
-        return self.random_offset or self.noise_snr_db is not None or self.needs_audiomentations or self._moves
+        return (
+            self.random_offset
+            or self.noise_snr_db is not None
+            or self.needs_audiomentations
+            or self._moves
+            or self.mixup_waveforms
+        )
 
     @property
     def _moves(self) -> bool:
@@ -308,6 +320,22 @@ def mix(features: torch.Tensor, partners: torch.Tensor, weight: torch.Tensor) ->
     weight = weight.view(-1, *[1] * (features.dim() - 1))
     # two products and a sum, each rounded once, give the same bits whatever the batch; a fused `lerp` need not
     return features.mul_(weight).add_(partners.mul_(1 - weight))
+
+
+def mix_waveforms(samples: np.ndarray, partner: np.ndarray, weight: np.float32) -> np.ndarray:
+    """Mix a waveform with its partner, `weight * samples + (1 - weight) * partner`, where both have samples.
+
+    Beyond the end of a shorter partner the waveform keeps its own samples; of a longer one the rest is left out.
+
+    Args:
+        samples (`np.ndarray` of `float32`, shape `(num_samples,)`): The waveform; changed and returned.
+        partner (`np.ndarray` of `float32`, shape `(partner_samples,)`): Its partner.
+        weight (`np.float32`): Weight of the waveform itself.
+    """
+    both = min(len(samples), len(partner))
+    samples[:both] *= weight
+    samples[:both] += (1 - weight) * partner[:both]
+    return samples
 
 
 def soft_labels(labels: torch.Tensor, partners: torch.Tensor, weight: torch.Tensor, num_labels: int) -> torch.Tensor:

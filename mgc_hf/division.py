@@ -11,11 +11,11 @@ import numpy as np
 from mgc_hf.augment import Augmentation
 from mgc_hf.data.facts import recording_of
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
-from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool
+from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.distributed import in_turn
 from mgc_hf.errors import LabelError, OptionError, SplitError
-from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare
+from mgc_hf.features import LEAST_SECONDS, SegmentDataset, TrackReader, decode_tracks, prepare
 from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
 
@@ -76,7 +76,24 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         if data.test_dataset is not None:
             other: dict[str, Any] = {"revision": data.test_dataset_revision, "columns": data.test_columns}
             test_corpus = read_corpus(data.test_dataset, **other, **shared)
+    if _keeps_parts(data, corpus) and (data.train_tracks_per_genre or data.test_tracks_per_genre):
+        raise OptionError(
+            f"--train_tracks_per_genre and --test_tracks_per_genre: {corpus.name} comes with parts of its own, which "
+            "are kept whole; leave the options out, or give the clips in a folder without parts"
+        )
     return corpus, test_corpus
+
+
+def decode(corpus: Corpus, sampling_rate: int, num_proc: int | None = None) -> Any:
+    """Decode all clips of a corpus at the model's rate, Hz, and name those that are too short to be heard as they are."""
+    tracks = decode_tracks(corpus.dataset, sampling_rate, num_proc=num_proc)
+    short = np.flatnonzero(TrackReader(tracks).num_samples < LEAST_SECONDS * sampling_rate)
+    if len(short):
+        names = ", ".join(tracks[int(row)]["track_id"] for row in short[:5]) + (", ..." if len(short) > 5 else "")
+        logger.warning(
+            "%s: silence was added to %d clips under %g s: %s", corpus.name, len(short), LEAST_SECONDS, names
+        )
+    return tracks
 
 
 def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
@@ -100,7 +117,7 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
 
 
 def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: float) -> SegmentTable:
-    """Cut decoded tracks into segments of the extractor's length, one every `hop_seconds` seconds."""
+    """Cut decoded tracks into windows of the extractor's length, one every `hop_seconds` seconds."""
     return cut_segments(
         tracks["track_id"],
         labels.tolist(),
@@ -118,12 +135,11 @@ def divide(
     data, seed = options.data, options.data.split_seed
     seed = options.train.seed if seed is None else seed
     with in_turn():
-        tracks = decode_tracks(corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc)
-        test_tracks = test_corpus and decode_tracks(
-            test_corpus.dataset, extractor.sampling_rate, num_proc=data.preprocessing_num_proc
-        )
+        tracks = decode(corpus, extractor.sampling_rate, data.preprocessing_num_proc)
+        test_tracks = test_corpus and decode(test_corpus, extractor.sampling_rate, data.preprocessing_num_proc)
     labels = label_ids(corpus, genres)
-    rows = cut_tracks(tracks, labels, extractor, data.segment_seconds)
+    _, eval_hop_seconds = windowing(extractor)
+    rows = cut_tracks(tracks, labels, extractor, eval_hop_seconds)
     by_segment = PROTOCOLS[data.protocol].unit == "segment"
     if by_segment:
         rows = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds)
@@ -134,14 +150,13 @@ def divide(
     rows = assign_parts(rows, split)
     train_rows = rows
     if not by_segment:
-        dense = cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
-        train_rows = assign_parts(dense, split)
+        train_rows = assign_parts(_training_rows(data, tracks, labels, extractor), split)
     whole = not by_segment
     parts = [Part("train", tracks, train_rows, whole), Part("validation", tracks, rows, whole)]
     if test_corpus is None:
         parts.append(Part("test", tracks, rows, whole))
     else:
-        test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, data.segment_seconds)
+        test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, eval_hop_seconds)
         parts.append(Part("test", test_tracks, assign_parts(test_rows, "test"), whole))
     found = {part.name: part for part in parts if len(part.rows)}
     absent = [name for name in ("train", "test") if name not in found]
@@ -151,6 +166,32 @@ def divide(
             "--test_dataset, or a split that has both"
         )
     return split, found
+
+
+def training_augmentation(options: Options) -> Augmentation:
+    """Return what is done to training rows; those of `--random_windows` lie anywhere in their clips."""
+    augmentation = Augmentation.from_values(vars(options.augment))
+    return replace(augmentation, random_offset=augmentation.random_offset or options.data.random_windows > 0)
+
+
+def _training_rows(data: DataOptions, tracks: Any, labels: np.ndarray, extractor: Any) -> SegmentTable:
+    """Cut tracks for training where whole tracks are divided: windows at random, or overlapping segments."""
+    if not data.random_windows:
+        return cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
+    return spread_windows(
+        tracks["track_id"],
+        labels.tolist(),
+        TrackReader(tracks).num_samples.tolist(),
+        int(extractor.sampling_rate),
+        segment_seconds=extractor.segment_seconds,
+        num_windows=data.random_windows,
+    )
+
+
+def _keeps_parts(data: DataOptions, corpus: Corpus) -> bool:
+    """Whether the parts are those that the data set itself defines."""
+    by_track = PROTOCOLS[data.protocol].unit == "track"
+    return corpus.has_parts and by_track and data.split is None and data.test_dataset is None
 
 
 def _make_split(
@@ -170,7 +211,7 @@ def _make_split(
             part_of = {item: "train" if part == "test" else part for item, part in split.part_of.items()}
             return replace(split, part_of=part_of)
         return split
-    if corpus.has_parts and not has_other_test and PROTOCOLS[data.protocol].unit == "track":
+    if _keeps_parts(data, corpus):
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
@@ -184,6 +225,8 @@ def _make_split(
         seed=seed,
         validation_fraction=data.validation_fraction,
         test_fraction=0.0 if has_other_test else data.test_fraction,
+        train_tracks_per_genre=data.train_tracks_per_genre,
+        test_tracks_per_genre=data.test_tracks_per_genre,
     )
     return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
 

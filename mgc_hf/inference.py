@@ -6,6 +6,7 @@ imported here: it alone takes half of a gigabyte.
 """
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from mgc_hf.data.segments import seconds_to_samples, windowing
 from mgc_hf.errors import AudioError
 from mgc_hf.predictions import softmax
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,10 @@ def windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.
 class GenreClassifier:
     """A finished model with all that is needed to name the genre of audio.
 
+    Every window that the model sees has the length of a whole segment, as in training and evaluation, since padding
+    changes what some models say (wav2vec 2.0's group norm); so scores depend neither on the batch nor on what else is
+    in it.
+
     Args:
         model (`PreTrainedModel`): An audio classifier.
         feature_extractor (`FeatureExtractionMixin`): Its feature extractor.
@@ -72,12 +80,16 @@ class GenreClassifier:
     """
 
     def __init__(self, model: Any, feature_extractor: Any, batch_size: int = 16):
+        from mgc_hf.features.extraction import BatchExtractor
+
         self.model = model.eval()
         self.feature_extractor = feature_extractor
         self.batch_size = batch_size
         self.genres = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self.sampling_rate = int(feature_extractor.sampling_rate)
-        self.segment_seconds = float(feature_extractor.segment_seconds)
+        self.segment_seconds, self.hop_seconds = windowing(feature_extractor)
+        self._length = seconds_to_samples(self.segment_seconds, self.sampling_rate, "segment_seconds")
+        self._extractor = BatchExtractor(feature_extractor, self._length)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, batch_size: int = 16, device: str | None = None) -> Self:
@@ -130,16 +142,19 @@ class GenreClassifier:
         Raises:
             AudioError: There is no sample in them; `name` is the file named.
         """
-        length = round(self.segment_seconds * self.sampling_rate)
+        hop = seconds_to_samples(self.hop_seconds, self.sampling_rate, "hop_seconds")
         counted = _Counter(blocks)
         total, count = np.zeros(len(self.genres)), 0
-        cut = windows(counted, length, length)
+        cut = windows(counted, self._length, hop)
         while batch := list(itertools.islice(cut, self.batch_size)):
             probabilities = softmax(self.logits(batch))
             total += probabilities.sum(axis=0)
             count += len(batch)
         if count == 0:
             raise AudioError(name, "holds no audio", kind="empty")
+        if counted.num_samples < self._extractor.least_samples:
+            least = self._extractor.least_samples / self.sampling_rate
+            logger.warning("%s holds %d samples; silence was added up to %g s", name, counted.num_samples, least)
         mean = total / count
         order = np.argsort(-np.round(mean, 12), kind="stable")  # ties as in predictions.most_probable
         return GenrePrediction(
@@ -153,11 +168,14 @@ class GenreClassifier:
         """Return the model's scores of windows, `(num_segments, num_labels)` float32; each array is `(num_samples,)`."""
         import torch
 
-        inputs = self.feature_extractor(
-            list(segments), sampling_rate=self.sampling_rate, padding=True, return_tensors="pt"
-        )
+        from mgc_hf.features.dataset import attention_mask
+
+        features, num_frames = self._extractor(list(segments))
+        inputs = {self._extractor.name: torch.from_numpy(features).to(self.model.dtype)}
+        if (num_frames < self._extractor.num_frames).any():
+            inputs["attention_mask"] = attention_mask(num_frames, self._extractor.num_frames)
         with torch.inference_mode():
-            output = self.model(**inputs.to(self.model.device))
+            output = self.model(**{name: value.to(self.model.device) for name, value in inputs.items()})
         return output.logits.float().cpu().numpy()
 
 

@@ -129,7 +129,6 @@ def environment_record(device: str, world_size: int, precision: str) -> Environm
 
 
 def precision(options: Options) -> str:
-    """Return the arithmetic of training in words."""
-    if options.train.bf16:
-        return "bf16 autocast"
-    return "fp16 autocast" if options.train.fp16 else "float32"
+    """Return the arithmetic of training in words; the Trainer's own setting, so what really ran."""
+    mode = options.train.mixed_precision
+    return "float32" if mode == "no" else f"{mode} autocast"

@@ -12,12 +12,22 @@ from typing import Any
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
 from mgc_hf.data.protocols import Split
-from mgc_hf.data.segments import assign_parts
+from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
-from mgc_hf.division import Part, cut_tracks, divide, label_ids, leak_statement, read_corpora, recordings
+from mgc_hf.division import (
+    Part,
+    cut_tracks,
+    decode,
+    divide,
+    label_ids,
+    leak_statement,
+    read_corpora,
+    recordings,
+    training_augmentation,
+)
 from mgc_hf.evaluation.score import score
-from mgc_hf.features import decode_tracks, prepare
+from mgc_hf.features import prepare
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
@@ -61,13 +71,25 @@ def run(options: Options, recipe: str) -> RunResult:
     """
     from transformers import set_seed
 
-    from mgc_hf.models.build import build_model
+    from mgc_hf.models.build import finish_model, plan_model
+    from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train
 
     check_launch(options.train.world_size)
     folder, resume = Path(str(options.train.output_dir)), options.train.resume
     overwrite = options.train.overwrite_output_dir
     on_main(lambda: outputs.check_folder(folder, resume=resume, overwrite=overwrite))
+    with in_turn():
+        plan = plan_model(
+            options.model.model_name_or_path,
+            segment_seconds=options.data.segment_seconds,
+            hop_seconds=options.data.eval_hop_seconds,
+            model_values=options.model.model_values,
+            feature_values=options.model.feature_values,
+            tuning=FineTuning.from_values({**vars(options.model), **vars(options.train)}),
+            from_scratch=options.model.from_scratch,
+            size=options.model.size,
+        )
     corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
     if resume:
@@ -75,13 +97,7 @@ def run(options: Options, recipe: str) -> RunResult:
 
     set_seed(options.train.seed)
     with in_turn():
-        model, extractor = build_model(
-            options.model.model_name_or_path,
-            genres,
-            segment_seconds=options.data.segment_seconds,
-            model_values=options.model.model_values,
-            feature_values=options.model.feature_values,
-        )
+        model, extractor = plan.build(genres)
     split, parts = divide(options, corpus, test_corpus, genres, extractor)
     signature = {"genres": genres, "split": split.hash, "options": resuming.training_signature(options)}
     same_everywhere({**signature, "rows": {name: len(part.rows) for name, part in parts.items()}})
@@ -101,7 +117,7 @@ def run(options: Options, recipe: str) -> RunResult:
     with in_turn():
         if hasattr(model, "fit_statistics") and _base_model(options) is None:
             model.fit_statistics(inputs("train").batches(options.train.per_device_eval_batch_size))
-        train_data = inputs("train", Augmentation.from_values(vars(options.augment)))
+        train_data = inputs("train", training_augmentation(options))
         held_out = {name: inputs(name) for name in ("validation", "test") if name in parts}
     outcome = train(
         model,
@@ -113,6 +129,7 @@ def run(options: Options, recipe: str) -> RunResult:
         options.train,
         signature=signature,
     )
+    model = finish_model(model)
     predictions = Predictions.concatenate(
         [predict(outcome.trainer, data, parts[name].rows, genres) for name, data in held_out.items()]
     )
@@ -137,7 +154,7 @@ def run(options: Options, recipe: str) -> RunResult:
                 {part: held.rows for part, held in parts.items()},
                 genres,
                 segment_seconds=options.data.segment_seconds,
-                hop_seconds=_test_hop(options, split),
+                hop_seconds=_test_hop(options, split, extractor),
                 sampling_rate=extractor.sampling_rate,
             ),
             split=SplitRecord(
@@ -160,8 +177,11 @@ def run(options: Options, recipe: str) -> RunResult:
 
 
 def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
-    if options.data.test_dataset is not None and "test_fraction" in options.changed:
-        logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
+    if "test_fraction" in options.changed:
+        if options.data.test_dataset is not None:
+            logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
+        elif options.data.train_tracks_per_genre or options.data.test_tracks_per_genre:
+            logger.warning("--test_fraction has no effect beside numbers of tracks per genre")
     if options.train.early_stopping_patience and "validation" not in parts:
         logger.warning("--early_stopping_patience has no effect without a validation part")
 
@@ -182,18 +202,18 @@ def _training_record(outcome: Any, options: Options, recipe: str) -> TrainingRec
     )
 
 
-def _test_hop(options: Options, split: Split) -> float:
+def _test_hop(options: Options, split: Split, extractor: Any) -> float:
     """From one test segment to the next, seconds: those of a pool that is split by segment are cut like its others."""
     if split.unit == "segment":
         return options.data.train_hop_seconds or options.data.segment_seconds
-    return options.data.segment_seconds
+    return windowing(extractor)[1]
 
 
 def _base_model(options: Options) -> str | None:
     from mgc_hf.models.build import OWN_MODELS
 
     name = options.model.model_name_or_path
-    return None if name in OWN_MODELS else outputs.display_name(name)
+    return None if name in OWN_MODELS or options.model.from_scratch else outputs.display_name(name)
 
 
 def evaluate(
@@ -239,6 +259,7 @@ def evaluate(
     if output_dir is not None:
         outputs.check_folder(Path(output_dir), ways="name another folder")
     classifier, extractor = load_model(model)
+    segment_seconds, hop_seconds = windowing(extractor)
     genres = [classifier.config.id2label[index] for index in range(classifier.config.num_labels)]
     corpus = read_corpus(
         dataset,
@@ -248,8 +269,8 @@ def evaluate(
         revision=revision,
         columns=columns,
     )
-    tracks = decode_tracks(corpus.dataset, extractor.sampling_rate)
-    rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, extractor.segment_seconds)
+    tracks = decode(corpus, extractor.sampling_rate)
+    rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
     if given is not None:
         given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
@@ -283,8 +304,8 @@ def evaluate(
             None,
             {"test": rows},
             genres,
-            segment_seconds=extractor.segment_seconds,
-            hop_seconds=extractor.segment_seconds,
+            segment_seconds=segment_seconds,
+            hop_seconds=hop_seconds,
             sampling_rate=extractor.sampling_rate,
         ),
         split=division,

@@ -1,9 +1,11 @@
 import shutil
 
+import numpy as np
 import pytest
+import torch
 
 from mgc_hf.data.protocols import Split
-from mgc_hf.division import divide, label_ids, leak_statement, read_corpora
+from mgc_hf.division import divide, label_ids, leak_statement, read_corpora, training_augmentation
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.models.build import build_model
 from mgc_hf.options import parse_options
@@ -13,7 +15,12 @@ def divided(run_values, **values):
     options = parse_options(argv=[], values={**run_values, "output_dir": "unused", **values})
     corpus, test_corpus = read_corpora(options)
     genres = corpus.dataset.features["genre"].names
-    _, extractor = build_model("mel_lstm", genres, segment_seconds=options.data.segment_seconds)
+    _, extractor = build_model(
+        "mel_lstm",
+        genres,
+        segment_seconds=options.data.segment_seconds,
+        hop_seconds=options.data.eval_hop_seconds,
+    )
     return divide(options, corpus, test_corpus, genres, extractor)
 
 
@@ -34,6 +41,51 @@ def test_training_windows_overlap_and_evaluation_windows_do_not(run_values):
     assert starts[1] - starts[0] == pytest.approx(1.5)
     first = parts["test"].rows.track_id[-1]
     assert parts["test"].rows.start_s[parts["test"].rows.track_id == first][0] == 0
+
+
+def test_the_hop_of_evaluation_is_an_option(run_values, music_folder):
+    _, parts = divided(run_values, eval_hop_seconds=0.5, test_dataset=str(music_folder))
+    _, plain = divided(run_values, test_dataset=str(music_folder))
+    assert parts["train"].rows.ids == plain["train"].rows.ids
+    for name in ("validation", "test"):
+        rows = parts[name].rows
+        first = rows.start_s[rows.track_id == rows.track_id[0]]
+        assert np.diff(first)[:-1] == pytest.approx(0.5)
+        assert len(first) > 3
+        assert set(rows.track_id) == set(plain[name].rows.track_id)
+
+
+def test_random_windows_are_the_same_number_of_every_training_clip(run_values):
+    split, parts = divided(run_values, random_windows=3)
+    ids, counts = np.unique(parts["train"].rows.track_id.astype(str), return_counts=True)
+    assert ids.tolist() == split.ids("train")
+    assert set(counts) == {3}
+    _, fixed = divided(run_values)
+    assert parts["test"].rows.ids == fixed["test"].rows.ids
+
+
+def test_random_windows_lie_elsewhere_each_epoch_and_in_a_resumed_run_at_the_same_place(run_values):
+    values = {**run_values, "output_dir": "unused", "random_windows": 2, "gain_db": 0.0, "mixup_alpha": 0.0}
+    _, parts = divided(values)
+    _, extractor = build_model("mel_lstm", ["a"], segment_seconds=3.0)
+    augmentation = training_augmentation(parse_options(argv=[], values=values))
+    assert augmentation.random_offset
+
+    def epoch(number):
+        data = parts["train"].inputs(extractor, 3, augmentation, seed=0)
+        data.set_epoch(number)
+        return data[5]["input_features"]
+
+    first, second = epoch(1), epoch(2)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, epoch(1))
+
+
+def test_without_random_windows_segments_stay_where_they_are(run_values):
+    values = {**run_values, "output_dir": "unused"}
+    assert not training_augmentation(parse_options(argv=[], values=values)).random_offset
+    values["random_offset"] = True
+    assert training_augmentation(parse_options(argv=[], values=values)).random_offset
 
 
 def test_pieces_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_path):
@@ -74,6 +126,36 @@ def test_a_source_with_parts_of_its_own(run_values, music_folder, tmp_path):
         "validation": 3,
         "test": 6,
     }
+
+
+def test_a_draw_of_so_many_tracks_and_its_split_file(run_values, tmp_path):
+    numbers = {"train_tracks_per_genre": 2, "test_tracks_per_genre": 1}
+    split, parts = divided(run_values, **numbers)
+    tracks = {name: set(part.rows.track_id) for name, part in parts.items()}
+    assert {name: len(found) for name, found in tracks.items()} == {"train": 6, "validation": 3, "test": 3}
+    assert len(split.ids("unused")) == 6
+    assert not set(split.ids("unused")) & set().union(*tracks.values())
+    split.save(tmp_path / "split.json")
+    again, same = divided(run_values, split=str(tmp_path / "split.json"), seed=9)
+    assert again == split
+    assert {name: set(part.rows.track_id) for name, part in same.items()} == tracks
+
+
+def test_a_draw_with_other_test_data(run_values, music_folder):
+    split, parts = divided(run_values, train_tracks_per_genre=2, test_dataset=str(music_folder))
+    assert len(set(parts["train"].rows.track_id)) == 6
+    assert len(split.ids("unused")) == 9
+    assert len(set(parts["test"].rows.track_id)) == 18
+
+
+def test_a_draw_of_data_with_parts_of_their_own_is_refused(run_values, music_folder, tmp_path):
+    for part, indices in (("train", range(4)), ("test", (4, 5))):
+        for genre in ("blues", "jazz", "metal"):
+            (tmp_path / part / genre).mkdir(parents=True)
+            for index in indices:
+                shutil.copy(music_folder / genre / f"clip{index}.wav", tmp_path / part / genre)
+    with pytest.raises(OptionError, match=r"--train_tracks_per_genre.*parts of its own"):
+        divided(run_values, dataset=str(tmp_path), train_tracks_per_genre=2)
 
 
 def test_a_split_of_another_protocol_is_refused(run_values, finished_run):

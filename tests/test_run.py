@@ -9,6 +9,7 @@ import soundfile
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, LabelError, OptionError, SplitError
 from mgc_hf.evaluation.score import score
+from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import PICTURE_FILES, RunResult
 from mgc_hf.run import evaluate, fine_tune
@@ -79,6 +80,53 @@ def test_same_options_same_weights(finished_run, run_values, tmp_path):
     fine_tune(**run_values, output_dir=str(tmp_path / "again"))
     for name in ("model.safetensors", "split.json", "predictions.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (finished_run / name).read_bytes()
+
+
+def test_a_draw_of_so_many_tracks(run_values, tmp_path, caplog):
+    numbers = {"train_tracks_per_genre": 3, "test_tracks_per_genre": 1, "validation_fraction": 0}
+    values = {**run_values, "num_train_epochs": 1, "pictures": False, "test_fraction": 0.5, **numbers}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert result.data.tracks == {"train": dict.fromkeys(GENRES, 3), "test": dict.fromkeys(GENRES, 1)}
+    assert "6 tracks were left out by the draw" in result.split.statement
+    assert "--test_fraction has no effect" in caplog.text
+    assert "were left out by the draw" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_random_windows_in_training_and_a_hop_in_evaluation(run_values, music_folder, cache_dir, tmp_path):
+    values = {**run_values, "num_train_epochs": 1, "random_windows": 2, "eval_hop_seconds": 1.0, "pictures": False}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert (result.data.segment_seconds, result.data.hop_seconds) == (3.0, 1.0)
+    assert sum(result.data.segments["train"].values()) == 2 * sum(result.data.tracks["train"].values())
+    predictions = Predictions.load(tmp_path / "run" / "predictions.parquet").of_part("test")
+    assert set(np.diff(predictions.start_s[predictions.track_id == predictions.track_id[0]])[:2]) == {1.0}
+
+    split = tmp_path / "run" / "split.json"
+    again = evaluate(tmp_path / "run", str(music_folder), split=split, cache_dir=str(cache_dir), num_resamples=200)
+    assert again.data.hop_seconds == 1.0
+    assert again.data.segments["test"] == result.data.segments["test"]
+    assert again.segment.confusion_matrix == result.segment.confusion_matrix
+
+    tracks = predictions.to_tracks()
+    prediction = GenreClassifier.from_pretrained(tmp_path / "run").predict_file(
+        music_folder / f"{tracks.track_id[0]}.wav"
+    )
+    assert prediction.windows == tracks.num_segments[0]
+    found = [prediction.probabilities[genre] for genre in tracks.genres]
+    np.testing.assert_allclose(found, tracks.probabilities[0], atol=1e-5)
+
+
+def test_a_resumed_run_trains_on_the_same_random_windows(run_values, tmp_path):
+    values = {**run_values, "num_train_epochs": 2, "random_windows": 2, "pictures": False, "save_total_limit": 9}
+    fine_tune(**values, output_dir=str(tmp_path / "unbroken"))
+    resumed = tmp_path / "resumed"
+    shutil.copytree(tmp_path / "unbroken", resumed)
+    for name in ("results.json", "model.safetensors", "predictions.parquet"):
+        (resumed / name).unlink()
+    last = max(resumed.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    shutil.rmtree(last)
+    assert fine_tune(**values, output_dir=str(resumed), resume=True).training.resumed
+    for name in ("model.safetensors", "predictions.parquet"):
+        assert (resumed / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
 
 
 def test_an_output_folder_in_use_is_refused(finished_run, run_values):
@@ -282,3 +330,66 @@ def test_a_split_whose_test_tracks_are_not_all_there_is_refused(finished_run, mu
         (tmp_path / "less" / f"{item}.wav").unlink()
     with pytest.raises(SplitError, match="not in the data"):
         evaluate(finished_run, str(tmp_path / "less"), split=finished_run / "split.json", cache_dir=str(cache_dir))
+
+
+@pytest.fixture(scope="module")
+def tiny_hubert(tmp_path_factory):
+    """A folder with a tiny HuBERT classifier and its feature extractor, weights not near zero."""
+    import torch
+    from transformers import HubertConfig, HubertForSequenceClassification, Wav2Vec2FeatureExtractor, set_seed
+
+    set_seed(0)
+    config = HubertConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8, 8),
+        conv_stride=(8, 8),
+        conv_kernel=(8, 8),
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=8,
+        num_labels=3,
+        layerdrop=0.0,
+    )
+    model = HubertForSequenceClassification(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                torch.nn.init.normal_(weight, std=0.5 if name.startswith("classifier") else 0.2)
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-hubert"
+    model.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(sampling_rate=SAMPLING_RATE).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("resumed", [False, True], ids=["trained", "finished before"])
+@pytest.mark.parametrize("kind", ["lstm", "hubert"])
+def test_figures_of_a_bf16_run_are_those_of_the_model_that_it_saves(
+    run_values, music_folder, cache_dir, tiny_hubert, tmp_path, kind, resumed
+):
+    """Training and validation are under autocast; the record's figures come from the float32 weights alone."""
+    values = {**run_values, "num_train_epochs": 2, "bf16": True, "pictures": False, "weight_averaging": 0.0}
+    if kind == "hubert":
+        values |= {"model_name_or_path": str(tiny_hubert), "model_config": None, "spec_time_masks": 0}
+    folder = tmp_path / "run"
+    result = fine_tune(**values, output_dir=str(folder))
+    if resumed:  # training is not done again, so that nothing but the prediction prepares the model
+        (folder / "results.json").unlink()
+        result = fine_tune(**values, output_dir=str(folder), resume=True)
+    again = evaluate(
+        folder,
+        str(music_folder),
+        split=folder / "split.json",
+        cache_dir=str(cache_dir),
+        num_resamples=200,
+        output_dir=tmp_path / "report",
+    )
+    assert result.environment.precision == "bf16 autocast"
+    assert again.environment.precision == "float32"
+    ours = Predictions.load(folder / "predictions.parquet").of_part("test")
+    theirs = Predictions.load(tmp_path / "report" / "predictions.parquet")
+    assert theirs.track_id.tolist() == ours.track_id.tolist()
+    np.testing.assert_allclose(ours.logits, theirs.logits, atol=1e-5)
+    assert ours.logits.std() > 0.01

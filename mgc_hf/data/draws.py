@@ -1,19 +1,67 @@
 """Draws that need no random generator: ids are ordered by a SHA-256 of seed and id.
 
 The order is the same on every platform, with every version of every library and whatever order the files come in. What
-is given up is a draw that fills the asked fractions over all genres together: each genre is divided on its own.
+is given up is a draw that fills the asked shares over all genres together: each genre is divided on its own.
 """
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mgc_hf.errors import SplitError
 from mgc_hf.predictions import PARTS
 
-#: `(ids, genres, fractions, seed) -> {id: part}`; `fractions` holds the parts wanted besides train, each above 0.
-Draw = Callable[[Sequence[str], Sequence[str], Mapping[str, float], int], dict[str, str]]
+#: Where the ids are that a draw leaves out of every part.
+UNUSED = "unused"
+
+
+@dataclass(frozen=True)
+class PartSizes:
+    """How much of each genre goes into which part.
+
+    Args:
+        sizes (`Mapping[str, float | int]`): For each part wanted a share of the genre (`float`, above 0 and below 1)
+            or a number of ids (`int`, at least 1).
+        rest (`str`, *optional*, defaults to `"train"`): The part that takes what is left, at least one id of each
+            genre; or `"unused"`, which may stay empty.
+    """
+
+    sizes: Mapping[str, float | int]
+    rest: str = "train"
+
+    @property
+    def least(self) -> int:
+        """The fewest ids of a genre that can be divided."""
+        return sum(size if isinstance(size, int) else 1 for size in self.sizes.values()) + (self.rest != UNUSED)
+
+    def of_genre(self, count: int) -> Counter[str]:
+        """Return the ids in each part of a genre that has `count`, at least `least`, of them."""
+        found = Counter(
+            {
+                part: self.sizes[part] if isinstance(self.sizes[part], int) else self._share(part, count)
+                for part in ("test", "validation", "train")
+                if part in self.sizes
+            }
+        )
+        shared = [part for part in found if not isinstance(self.sizes[part], int)]
+        while found.total() + (self.rest != UNUSED) > count:  # rounding up must leave one for the rest
+            found[max(shared, key=found.__getitem__)] -= 1
+        found[self.rest] = count - found.total()
+        return found
+
+    def _share(self, part: str, count: int) -> int:
+        return max(1, math.floor(count * self.sizes[part] + 0.5))
+
+    def described(self) -> str:
+        """Return the parts in words: `20 train and validation and test`."""
+        numbers = {part: f"{size} {part}" for part, size in self.sizes.items() if isinstance(size, int)}
+        return " and ".join(numbers.get(part, part) for part in PARTS if part in self.sizes or part == self.rest)
+
+
+#: `(ids, genres, sizes, seed) -> {id: part}`.
+Draw = Callable[[Sequence[str], Sequence[str], PartSizes, int], dict[str, str]]
 
 
 def seeded_order(ids: Iterable[str], seed: int, salt: str) -> list[str]:
@@ -34,43 +82,32 @@ def seeded_order(ids: Iterable[str], seed: int, salt: str) -> list[str]:
     return sorted(ids, key=key)
 
 
-def stratified_draw(
-    ids: Sequence[str], genres: Sequence[str], fractions: Mapping[str, float], seed: int
-) -> dict[str, str]:
-    """Divide every genre on its own by the same fractions, each rounded (half up) to at least one id per part.
+def stratified_draw(ids: Sequence[str], genres: Sequence[str], wanted: PartSizes, seed: int) -> dict[str, str]:
+    """Divide every genre on its own by the same sizes; shares are rounded (half up) to at least one id per part.
 
-    The test ids are taken first, then the validation ids, the rest is for training: the test part of a seed does not
-    move when the validation fraction changes.
+    Within a genre's seeded order the test ids come first, then the validation ids, and the training ids stand at the
+    end. So the test part of a seed does not move when the validation share or the number of training ids changes, and
+    fewer training ids are some of the more; unless the test part is what the others leave.
 
     Raises:
-        SplitError: A genre has fewer ids than there are parts; every such genre is named with its count.
+        SplitError: A genre has fewer ids than the parts need; every such genre is named with its count.
     """
     members = defaultdict(list)
     for item, genre in zip(ids, genres, strict=True):
         members[genre].append(item)
-    num_parts = 1 + len(fractions)
-    too_few = [f"{genre} has {len(members[genre])}" for genre in sorted(members) if len(members[genre]) < num_parts]
+    least = wanted.least
+    too_few = [f"{genre} has {len(members[genre])}" for genre in sorted(members) if len(members[genre]) < least]
     if too_few:
-        parts = " and ".join(part for part in PARTS if part == "train" or part in fractions)
         raise SplitError(
-            f"too few clips for a stratified split into {parts}, which takes at least {num_parts} of every genre: "
-            f"{', '.join(too_few)}. Add clips, leave the genre out, or ask for fewer parts "
-            "(validation_fraction 0, or a test_dataset)"
+            f"too few clips for a stratified split into {wanted.described()}, which takes at least {least} of every "
+            f"genre: {', '.join(too_few)}. Add clips, leave the genre out, or ask for fewer clips or parts "
+            "(train_tracks_per_genre, test_tracks_per_genre, validation_fraction 0, or a test_dataset)"
         )
     part_of = {}
     for genre in sorted(members):
         order = seeded_order(members[genre], seed, "split")
-        for part, size in _part_sizes(len(order), fractions).items():
-            part_of.update(dict.fromkeys(order[:size], part))
-            order = order[size:]
-        part_of.update(dict.fromkeys(order, "train"))
+        sizes = wanted.of_genre(len(order))
+        for part in ("test", "validation", UNUSED, "train"):
+            part_of.update(dict.fromkeys(order[: sizes[part]], part))
+            order = order[sizes[part] :]
     return part_of
-
-
-def _part_sizes(count: int, fractions: Mapping[str, float]) -> dict[str, int]:
-    sizes = {
-        part: max(1, math.floor(count * fractions[part] + 0.5)) for part in ("test", "validation") if part in fractions
-    }
-    while sum(sizes.values()) >= count:  # rounding up must leave one for training
-        sizes[max(sizes, key=lambda part: sizes[part])] -= 1
-    return sizes

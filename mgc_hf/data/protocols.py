@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.data.draws import Draw, stratified_draw
+from mgc_hf.data.draws import UNUSED, Draw, PartSizes, stratified_draw
 from mgc_hf.errors import OptionError, SplitError
 from mgc_hf.files import write_json
 from mgc_hf.predictions import PARTS
 
 #: Raised whenever a key of the split file is added, removed or changes meaning.
-SPLIT_SCHEMA_VERSION = 1
+#: Version 2 may list ids that are in no part (`unused`); version 1 is read.
+SPLIT_SCHEMA_VERSION = 2
 
 UNITS = ("track", "segment")
 
@@ -90,7 +91,8 @@ class Split:
         protocol (`str`): A key of `PROTOCOLS`.
         unit (`str`): The protocol's unit, `track` or `segment`.
         seed (`int`, *optional*): Seed of the draw, `None` where nothing was drawn.
-        part_of (`dict[str, str]`): From id to `train`, `validation` or `test`.
+        part_of (`dict[str, str]`): From id to `train`, `validation` or `test`; or to `unused`, where a draw of so many
+            tracks has left it out.
 
     Raises:
         SplitError: Unknown protocol, wrong unit, unknown part, or no id at all.
@@ -107,9 +109,9 @@ class Split:
         expected = PROTOCOLS[self.protocol].unit
         if self.unit != expected:
             raise SplitError(f"protocol {self.protocol} divides {expected}s, but the split's unit is {self.unit!r}")
-        unknown = sorted({str(part) for part in self.part_of.values()} - set(PARTS))
+        unknown = sorted({str(part) for part in self.part_of.values()} - {*PARTS, UNUSED})
         if unknown:
-            raise SplitError(f"unknown part {', '.join(unknown)}; allowed are {', '.join(PARTS)}")
+            raise SplitError(f"unknown part {', '.join(unknown)}; allowed are {', '.join(PARTS)}, {UNUSED}")
         if not self.part_of:
             raise SplitError("the split holds no ids")
 
@@ -120,12 +122,14 @@ class Split:
 
     @property
     def statement(self) -> str:
-        """The protocol's statement, and which part this split does without."""
+        """The protocol's statement, which part this split does without, and how many ids are in none."""
         lines = [PROTOCOLS[self.protocol].statement]
         if not self.ids("test"):
             lines.append("It has no test part of its own: the test tracks come from other data.")
         if not self.ids("validation"):
             lines.append("It has no validation part: no epoch was chosen by its score.")
+        if unused := self.ids(UNUSED):
+            lines.append(f"{len(unused)} {self.unit}s were left out by the draw and are in no part.")
         return " ".join(lines)
 
     @property
@@ -135,17 +139,19 @@ class Split:
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
     def _content(self) -> dict[str, Any]:
-        parts = {part: self.ids(part) for part in sorted(PARTS)}
+        parts = {part: self.ids(part) for part in sorted((*PARTS, UNUSED))}
+        if not parts[UNUSED]:  # only where there are any: other splits keep their hash
+            del parts[UNUSED]
         return {"parts": parts, "protocol": self.protocol, "seed": self.seed, "unit": self.unit}
 
     def ids(self, part: str) -> list[str]:
-        """Return the ids of one part, sorted.
+        """Return the ids of one part, or those that are `unused`, sorted.
 
         Raises:
             ValueError: There is no such part.
         """
-        if part not in PARTS:
-            raise ValueError(f"unknown part {part!r}; allowed are {', '.join(PARTS)}")
+        if part not in (*PARTS, UNUSED):
+            raise ValueError(f"unknown part {part!r}; allowed are {', '.join(PARTS)}, {UNUSED}")
         return sorted(item for item, its_part in self.part_of.items() if its_part == part)
 
     def check(self, ids: Iterable[str]) -> None:
@@ -200,7 +206,7 @@ class Split:
                 "update it with pip install -U mgc_hf"
             )
         _check_keys(value, ("hash", "parts", "protocol", "schema_version", "seed", "unit"), "")
-        _check_keys(value["parts"], PARTS, "parts.")
+        _check_keys(value["parts"], PARTS, "parts.", optional=(UNUSED,) if value["schema_version"] >= 2 else ())
         if not (value["seed"] is None or _is_int(value["seed"])):
             raise SplitError(f"seed must be a whole number or null, got {value['seed']!r}")
         part_of: dict[str, str] = {}
@@ -230,6 +236,8 @@ def make_split(
     seed: int = 0,
     validation_fraction: float = 0.15,
     test_fraction: float = 0.25,
+    train_tracks_per_genre: int = 0,
+    test_tracks_per_genre: int = 0,
 ) -> Split:
     """Divide ids into parts by a named protocol.
 
@@ -242,19 +250,34 @@ def make_split(
         validation_fraction (`float`, *optional*, defaults to 0.15): Share of each genre for validation; 0: no such part.
         test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part (the
             test part comes from other data).
+        train_tracks_per_genre (`int`, *optional*, defaults to 0): Train on exactly so many tracks of each genre;
+            validation comes on top of them. Those that are left are tested on, or `unused` where the test part has a
+            number too or comes from other data. 0: all that is left of each genre.
+        test_tracks_per_genre (`int`, *optional*, defaults to 0): Test on exactly so many tracks of each genre. 0: by
+            `test_fraction`, which has no effect with either number.
 
     Returns:
         `Split`: Every genre has at least one id in every part asked for.
 
     Raises:
-        OptionError: Unknown protocol, or fractions that are negative or leave nothing for training.
+        OptionError: Unknown protocol, fractions that are negative or leave nothing for training, or numbers that are
+            negative or asked of a protocol that divides segments.
         SplitError: A genre has too few ids, an id stands twice, or there is none.
     """
     draw = _draw_of(protocol)
-    fractions = _checked_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    unit = PROTOCOLS[protocol].unit
+    numbers = _checked_numbers(
+        unit, train_tracks_per_genre=train_tracks_per_genre, test_tracks_per_genre=test_tracks_per_genre
+    )
+    fractions = _checked_fractions(
+        validation_fraction=validation_fraction, test_fraction=0.0 if numbers else test_fraction
+    )
+    rest = "train"
+    if "train" in numbers:
+        rest = "test" if "test" not in numbers and test_fraction > 0 else UNUSED
     _check_ids(ids, genres)
     seed = operator.index(seed)
-    return Split(protocol, PROTOCOLS[protocol].unit, seed, draw(ids, genres, fractions, seed))
+    return Split(protocol, unit, seed, draw(ids, genres, PartSizes({**fractions, **numbers}, rest), seed))
 
 
 def split_from_parts(
@@ -297,7 +320,7 @@ def split_from_parts(
     if "validation" in part_of.values() or not fractions:
         return Split("source", "track", None, part_of)
     seed = operator.index(seed)
-    part_of.update(stratified_draw(train, [genre_of[item] for item in train], fractions, seed))
+    part_of.update(stratified_draw(train, [genre_of[item] for item in train], PartSizes(fractions), seed))
     return Split("source", "track", seed, part_of)
 
 
@@ -326,6 +349,15 @@ def _checked_fractions(**fractions: float) -> dict[str, float]:
     return {name.removesuffix("_fraction"): float(value) for name, value in fractions.items() if value > 0}
 
 
+def _checked_numbers(unit: str, **numbers: int) -> dict[str, int]:
+    for name, value in numbers.items():
+        if value < 0:
+            raise OptionError(f"{name} is {value}; it must be 0 or more")
+        if value and unit != "track":
+            raise OptionError(f"{name} is {value}; it must be 0 for a protocol that divides {unit}s")
+    return {name.split("_")[0]: operator.index(value) for name, value in numbers.items() if value}
+
+
 def _check_ids(ids: Sequence[str], genres: Sequence[str]) -> None:
     if len(ids) != len(genres):
         raise ValueError(f"{len(ids)} ids, but {len(genres)} genres")
@@ -336,10 +368,10 @@ def _check_ids(ids: Sequence[str], genres: Sequence[str]) -> None:
         raise SplitError(f"{_listed(repeated)} in the data more than once; ids must differ")
 
 
-def _check_keys(value: Any, allowed: Sequence[str], where: str) -> None:
+def _check_keys(value: Any, needed: Sequence[str], where: str, optional: Sequence[str] = ()) -> None:
     if not isinstance(value, dict):
         raise SplitError(f"{where.removesuffix('.')} must be an object")
-    unknown, missing = sorted(set(value) - set(allowed)), sorted(set(allowed) - set(value))
+    unknown, missing = sorted(set(value) - {*needed, *optional}), sorted(set(needed) - set(value))
     if unknown or missing:
         kind, names = ("unknown", unknown) if unknown else ("missing", missing)
         raise SplitError(f"{kind} key {', '.join(where + name for name in names)}")

@@ -6,12 +6,13 @@ All of it counts whole samples at the model's rate, since seconds do not add up 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from mgc_hf.data.draws import seeded_order
 from mgc_hf.data.protocols import Split
-from mgc_hf.errors import AudioError, OptionError, SplitError
+from mgc_hf.errors import AudioError, CheckpointError, OptionError, SplitError
 from mgc_hf.predictions import PARTS
 
 
@@ -91,6 +92,24 @@ def seconds_to_samples(seconds: float, sampling_rate: int, name: str) -> int:
     return round(seconds * sampling_rate)
 
 
+def windowing(feature_extractor: Any) -> tuple[float, float]:
+    """Return a model's window and the step from one window of a clip to the next in evaluation and prediction, seconds.
+
+    Both are kept with its feature extractor, as `segment_seconds` and `hop_seconds`; without the latter windows lie end
+    to end.
+
+    Raises:
+        CheckpointError: The extractor does not say how long a window is: the model was made elsewhere.
+    """
+    segment_seconds = getattr(feature_extractor, "segment_seconds", None)
+    if not segment_seconds:
+        raise CheckpointError(
+            "preprocessor_config.json has no segment_seconds, so that it is not known how long a window the model was "
+            'trained on; add it to a copy of the model\'s folder, such as "segment_seconds": 10.0'
+        )
+    return float(segment_seconds), float(getattr(feature_extractor, "hop_seconds", None) or segment_seconds)
+
+
 def window_starts(num_samples: int, segment_samples: int, hop_samples: int) -> np.ndarray:
     """Return the first samples of the windows over a clip: one every hop, and a last one that ends with the clip.
 
@@ -144,11 +163,67 @@ def cut_segments(
             f"hop_seconds is {hop_seconds}, longer than segment_seconds ({segment_seconds}): audio between segments "
             "would be dropped; it must be at most segment_seconds"
         )
-    starts = []
+    starts = [window_starts(count, segment_samples, hop_samples) for count in _counts(track_ids, num_samples)]
+    return _table(track_ids, labels, num_samples, starts, segment_samples, sampling_rate)
+
+
+def spread_windows(
+    track_ids: Sequence[str],
+    labels: Sequence[int],
+    num_samples: Sequence[int],
+    sampling_rate: int,
+    *,
+    segment_seconds: float,
+    num_windows: int,
+) -> SegmentTable:
+    """Give every clip the same number of windows, spread evenly over it.
+
+    The rows of `--random_windows`: training moves each of them anywhere in its clip, anew each epoch
+    (`Augmentation.random_offset`). These starts are what the statistics of the inputs are fitted on.
+
+    Args:
+        track_ids (`Sequence[str]`): Track ids, in the order of the tracks data set.
+        labels (`Sequence[int]`): Class index of each track.
+        num_samples (`Sequence[int]`): Length of each track in samples at `sampling_rate`, from decoded audio.
+        sampling_rate (`int`): The model's rate, Hz.
+        segment_seconds (`float`): Length of a window, seconds.
+        num_windows (`int`): Windows of each clip, at least 1; a single one lies in its middle. Where a clip has no
+            room for so many apart, they overlap.
+
+    Returns:
+        `SegmentTable`: Track by track, without parts. A clip under one window gives as many rows as the others, all
+        of them the whole clip, so that every clip counts alike in an epoch.
+
+    Raises:
+        OptionError: The duration is not positive, or there is to be no window.
+        AudioError: A track has no samples.
+    """
+    segment_samples = seconds_to_samples(segment_seconds, sampling_rate, "segment_seconds")
+    if num_windows < 1:
+        raise OptionError(f"random_windows is {num_windows}; it must be 1 or more")
+    places = 2 * np.arange(num_windows, dtype=np.int64) + 1  # the middles of so many equal parts
+    starts = [
+        max(count - segment_samples, 0) * places // (2 * num_windows) for count in _counts(track_ids, num_samples)
+    ]
+    return _table(track_ids, labels, num_samples, starts, segment_samples, sampling_rate)
+
+
+def _counts(track_ids: Sequence[str], num_samples: Sequence[int]) -> list[int]:
     for track_id, count in zip(track_ids, num_samples, strict=True):
         if count < 1:
             raise AudioError(str(track_id), "has no samples", "empty")
-        starts.append(window_starts(int(count), segment_samples, hop_samples))
+    return [int(count) for count in num_samples]
+
+
+def _table(
+    track_ids: Sequence[str],
+    labels: Sequence[int],
+    num_samples: Sequence[int],
+    starts: Sequence[np.ndarray],
+    segment_samples: int,
+    sampling_rate: int,
+) -> SegmentTable:
+    """Return the rows of the windows that begin at `starts`, an array for each track."""
     repeats = [len(windows) for windows in starts]
     track = np.repeat(np.arange(len(repeats)), repeats)
     start = np.concatenate([np.zeros(0, np.int64), *starts])

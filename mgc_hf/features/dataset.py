@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from mgc_hf.augment import Augmentation, EpochDraws, mix, soft_labels
+from mgc_hf.augment import Augmentation, EpochDraws, mix, mix_waveforms, soft_labels
 from mgc_hf.data.segments import SegmentTable
 from mgc_hf.errors import OptionError
-from mgc_hf.features.extraction import BatchExtractor, SegmentReader, extract_features, open_tracks
+from mgc_hf.features.extraction import BatchExtractor, SegmentReader, extract_features, open_tracks, whole_segment
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -109,7 +109,7 @@ class LiveFeatures:
     Args:
         reader ([`SegmentReader`]): The rows' waveforms.
         extractor ([`BatchExtractor`]): The feature extractor.
-        augmentation ([`Augmentation`]): What is done to the waveforms.
+        augmentation ([`Augmentation`]): What is done to the waveforms, mixup of waveforms included.
     """
 
     def __init__(self, reader: SegmentReader, extractor: BatchExtractor, augmentation: Augmentation):
@@ -119,11 +119,17 @@ class LiveFeatures:
 
     def read(self, rows: np.ndarray, draws: EpochDraws | None) -> np.ndarray:
         """Return the features of rows in the epoch of `draws`, float32 `(len(rows), *shape)`."""
+        return self._extractor([self._waveform(row, draws) for row in rows.tolist()])[0]
+
+    def _waveform(self, row: int, draws: EpochDraws | None) -> np.ndarray:
         if draws is None or not self._augmentation.changes_waveform:
-            waveforms = [self._reader.read(row) for row in rows.tolist()]
-        else:
-            waveforms = [self._reader.read(row, self._augmentation, draws.of_row(row)) for row in rows.tolist()]
-        return self._extractor(waveforms)[0]
+            return self._reader.read(row)
+        samples = self._reader.read(row, self._augmentation, draws.of_row(row))
+        if not self._augmentation.mixup_waveforms:
+            return samples
+        partner = int(draws.partner[row])
+        other = self._reader.read(partner, self._augmentation, draws.of_row(partner))
+        return mix_waveforms(samples, other, draws.weight[row])
 
 
 class SegmentDataset(torch.utils.data.Dataset):
@@ -136,7 +142,8 @@ class SegmentDataset(torch.utils.data.Dataset):
         source ([`FeatureSource`]): Where the features come from.
         labels (`np.ndarray` of `int64`, shape `(num_rows,)`): Class indices.
         num_labels (`int`): Number of classes.
-        augmentation ([`Augmentation`], *optional*): SpecAugment and mixup are done here; waveforms in the source.
+        augmentation ([`Augmentation`], *optional*): SpecAugment and mixup of the model's inputs are done here; what
+            is done to waveforms, in the source.
         seed (`int`, *optional*, defaults to 0): Seed of the augmentation.
 
     Raises:
@@ -212,16 +219,17 @@ class SegmentDataset(torch.utils.data.Dataset):
         return batch
 
     def _mask(self, num_frames: np.ndarray) -> torch.Tensor:
-        """Return an attention mask, int64 `(batch_size, num_frames)`."""
-        return torch.from_numpy((np.arange(self._total_frames) < num_frames[:, None]).astype(np.int64))
+        return attention_mask(num_frames, self._total_frames)
 
     def _mixed(
         self, features: torch.Tensor, labels: torch.Tensor, rows: np.ndarray, draws: EpochDraws
     ) -> tuple[torch.Tensor, torch.Tensor]:
         partners = draws.partner[rows]
         weight = torch.from_numpy(draws.weight[rows])
-        others = torch.from_numpy(self.source.read(partners, draws))
         targets = soft_labels(labels, self.labels[torch.from_numpy(partners)], weight, self.num_labels)
+        if self.augmentation.mixup_waveforms:
+            return features, targets  # the source has mixed them
+        others = torch.from_numpy(self.source.read(partners, draws))
         if self._whole_rows:
             return mix(features, others, weight), targets
         # a frame that one of the two lacks keeps the row's own value
@@ -240,6 +248,11 @@ class SegmentDataset(torch.utils.data.Dataset):
         """Yield all rows in order, in batches of up to `batch_size`."""
         for first in range(0, len(self), batch_size):
             yield self.__getitems__(range(first, min(first + batch_size, len(self))))
+
+
+def attention_mask(num_frames: np.ndarray, total_frames: int) -> torch.Tensor:
+    """Return a mask, int64 `(batch_size, total_frames)`: 1 for the first `num_frames` of each row, 0 for padding."""
+    return torch.from_numpy((np.arange(total_frames) < num_frames[:, None]).astype(np.int64))
 
 
 def collate(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -295,7 +308,7 @@ def prepare(
     served = np.arange(len(rows)) if part is None else np.flatnonzero(rows.part == part)
     if len(served) == 0:
         raise ValueError("there are no rows to serve" + (f" of part {part!r}" if part else ""))
-    extractor = BatchExtractor(feature_extractor, int(rows.num_samples.max()))
+    extractor = BatchExtractor(feature_extractor, whole_segment(feature_extractor, rows))
     source: FeatureSource
     if augmentation.changes_waveform or len(extractor.shape) == 1:
         source = LiveFeatures(SegmentReader(reader, rows.take(served), seed, whole_tracks), extractor, augmentation)

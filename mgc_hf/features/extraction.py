@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 #: Segments per call of the feature extractor and per record batch of the cache (8 MiB for 3 s of 128 mel bands).
 _BATCH_SIZE = 128
 
+#: The least sound that counts as such, seconds; what is shorter is filled up with silence that counts too. Frames and
+#: convolutions of 25 ms would otherwise leave nothing of it, which extractors and models answer with a traceback, or
+#: by taking all of the padding for sound.
+LEAST_SECONDS = 0.1
+
 
 class BatchExtractor:
     """Calls a feature extractor on a batch of waveforms and gives every row the shape of a whole segment.
@@ -37,6 +42,8 @@ class BatchExtractor:
             take the waveform.
         num_frames (`int`): Frames of a row that is not padded (for waveform models: samples).
         frames_last (`bool`): Whether the frames are the last axis (Whisper) and not the first.
+        least_samples (`int`): Samples that waveforms below it are filled up to with silence: `LEAST_SECONDS`, or what
+            the model needs (the extractor's `min_samples`).
 
     Raises:
         ValueError: The extractor pads on the left, or its output has no such key, or another shape for each batch.
@@ -48,12 +55,15 @@ class BatchExtractor:
             raise ValueError('the feature extractor pads on the left; set padding_side="right"')
         self.name: str = self.feature_extractor.model_input_names[0]
         self.sampling_rate = int(self.feature_extractor.sampling_rate)
-        self.segment_samples = segment_samples
+        # what a model needs at least is saved with its extractor (models/window.py)
+        model_least = int(getattr(feature_extractor, "min_samples", 0))
+        self.segment_samples = max(segment_samples, model_least)
+        self.least_samples = max(min(round(LEAST_SECONDS * self.sampling_rate), segment_samples), model_least)
         # an extractor that pads when asked is asked to pad to the longest waveform; one that pads by a rule of its own
         # (AST, Whisper) is left to it
         padding = inspect.signature(type(feature_extractor).__call__).parameters.get("padding")
         self._padding = {"padding": True} if padding is not None and isinstance(padding.default, bool) else {}
-        whole = self._call([_silence(segment_samples)])
+        whole = self._call([_silence(self.segment_samples)])
         if self.name not in whole:
             raise ValueError(
                 f"{type(feature_extractor).__name__} gives {', '.join(whole)}, not the model's input {self.name}"
@@ -79,6 +89,7 @@ class BatchExtractor:
             waveform models: samples) of each row that are not padding, int64 `(batch_size,)`. Without an attention
             mask, which some models must not have, all count.
         """
+        waveforms = [self._filled_up(waveform) for waveform in waveforms]
         whole = max(map(len, waveforms)) == self.segment_samples
         # where every row is short, a whole segment of silence goes along and makes them as long as any other row
         output = self._call(waveforms if whole else [*waveforms, _silence(self.segment_samples)])
@@ -92,6 +103,10 @@ class BatchExtractor:
             return features, np.asarray(output["attention_mask"])[: len(waveforms)].sum(axis=1, dtype=np.int64)
         return features, np.full(len(features), self.num_frames, dtype=np.int64)
 
+    def _filled_up(self, waveform: np.ndarray) -> np.ndarray:
+        missing = self.least_samples - len(waveform)
+        return np.pad(waveform, (0, missing)) if missing > 0 else waveform
+
     def count_frames(self, num_samples: np.ndarray) -> np.ndarray:
         """Return the frames that are not padding for rows of so many samples, int64 `(num_rows,)`."""
         lengths, inverse = np.unique(num_samples, return_inverse=True)
@@ -99,6 +114,15 @@ class BatchExtractor:
         for first in range(0, len(lengths), _BATCH_SIZE):
             frames[first : first + _BATCH_SIZE] = self(list(map(_silence, lengths[first : first + _BATCH_SIZE])))[1]
         return frames[inverse]
+
+
+def whole_segment(feature_extractor: Any, rows: SegmentTable) -> int:
+    """Return the samples of a whole segment: as many as the extractor says, and no fewer than any row has.
+
+    So a clip has the same input beside longer clips and beside none, in training, evaluation and prediction.
+    """
+    seconds = getattr(feature_extractor, "segment_seconds", None) or 0.0
+    return max(int(rows.num_samples.max()), round(seconds * feature_extractor.sampling_rate))
 
 
 def _silence(num_samples: int) -> np.ndarray:
@@ -184,7 +208,7 @@ def extract_features(
     import datasets
 
     reader = SegmentReader(open_tracks(tracks, feature_extractor), rows, seed)
-    extractor = BatchExtractor(feature_extractor, int(rows.num_samples.max()))
+    extractor = BatchExtractor(feature_extractor, whole_segment(feature_extractor, rows))
     feature: Any = datasets.Value("float32")
     for length in reversed(extractor.shape):
         feature = datasets.List(feature, length=length)

@@ -1,75 +1,152 @@
-"""The one door to a model and its feature extractor: a new LSTM, or any audio classifier from a folder or the Hub."""
+"""The one door to a model and its feature extractor: a new LSTM, or any audio classifier from a folder or the Hub.
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+First a plan is made from options, configuration and feature extractor, so that whatever does not fit is told before
+any data is read; then the plan builds the model for the genres that the data turned out to have.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.errors import OptionError
+from mgc_hf.models import scratch
+from mgc_hf.models.checkpoint import (
+    as_option_errors,
+    find_weights,
+    labelled,
+    load_classifier,
+    load_weights,
+    read_config,
+    read_extractor,
+    refuse_unknown,
+    with_values,
+)
+from mgc_hf.models.fine_tuning import FineTuning, merge_lora
+from mgc_hf.models.window import cut_positions, fit_extractor
 
 #: Names that build a model of ours from scratch.
 OWN_MODELS = ("mel_lstm",)
 
 
-def build_model(
+@dataclass(frozen=True, eq=False)
+class ModelPlan:
+    """A model that can be built: everything about it is known but its genres.
+
+    Args:
+        name (`str`): Its name, folder or Hub id.
+        config (`PretrainedConfig`): Its configuration, without the genres.
+        extractor (`FeatureExtractionMixin`): Its feature extractor, fitted to the window.
+        tuning ([`FineTuning`]): What is trained of it.
+        attention (`str`): `attn_implementation` for transformers.
+        pretrained (`bool`): Whether its weights come from the checkpoint of that name.
+    """
+
+    name: str
+    config: Any
+    extractor: Any
+    tuning: FineTuning
+    attention: str
+    pretrained: bool
+
+    def build(self, genres: Sequence[str]) -> tuple[Any, Any]:
+        """Build the model with one output per genre.
+
+        Args:
+            genres (`Sequence[str]`): Class names in label order.
+
+        Returns:
+            `tuple[PreTrainedModel, FeatureExtractionMixin]`: The weights are float32 whatever the checkpoint's dtype.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be read, or does not hold every weight below the head.
+        """
+        if self.pretrained:
+            model = load_weights(self.name, self.config, genres, self.attention)
+        else:
+            model = _from_config(labelled(self.config, genres), self.attention)
+        cut_positions(model, self.extractor)
+        self.tuning.bring_attention(model)
+        self.tuning.apply(model, self.pretrained)
+        return model, copy.deepcopy(self.extractor)
+
+
+def plan_model(
     name_or_path: str,
-    genres: Sequence[str],
     *,
     segment_seconds: float,
+    hop_seconds: float | None = None,
     model_values: Mapping[str, Any] | None = None,
     feature_values: Mapping[str, Any] | None = None,
-) -> tuple[Any, Any]:
-    """Build a model with one output per genre, and its feature extractor.
+    tuning: FineTuning | None = None,
+    from_scratch: bool = False,
+    size: str | None = None,
+) -> ModelPlan:
+    """Look at a model's configuration and feature extractor, and refuse what does not go together with it.
 
     Args:
         name_or_path (`str`): `"mel_lstm"` for the LSTM from scratch, or a folder or Hub id of an audio classifier.
-        genres (`Sequence[str]`): Class names in label order.
         segment_seconds (`float`): Length of the segments that it will be given, seconds.
+        hop_seconds (`float`, *optional*): Step between the windows of a clip in evaluation and prediction, seconds;
+            `segment_seconds` by default.
         model_values, feature_values (`Mapping[str, Any]`, *optional*): Configuration values that differ from the
             defaults.
+        tuning ([`FineTuning`], *optional*): What is trained of it and how.
+        from_scratch (`bool`, *optional*, defaults to `False`): Take the architecture alone. Well-known names
+            ([`scratch.KNOWN`]) then need no Hub.
+        size (`str`, *optional*): `"tiny"` or `"base"` in place of the size of `name_or_path`, with `from_scratch`.
 
     Returns:
-        `tuple[PreTrainedModel, FeatureExtractionMixin]`: The weights are float32 whatever a checkpoint's dtype is.
+        [`ModelPlan`]
 
     Raises:
-        OptionError: A configuration value is unknown or out of range.
+        OptionError: A configuration value is unknown or out of range, or an option does not fit the model.
         CheckpointError: The checkpoint cannot be found or read.
     """
-    labels = {
-        "id2label": dict(enumerate(genres)),
-        "label2id": {genre: index for index, genre in enumerate(genres)},
-    }
-    feature_values = {"segment_seconds": segment_seconds, **(feature_values or {})}
-    if name_or_path in OWN_MODELS:
-        return _build_mel_lstm(labels, dict(model_values or {}), feature_values)
-    model, extractor = _from_checkpoint(name_or_path, labels, dict(model_values or {}))
-    extractor.segment_seconds = float(segment_seconds)  # saved with it: prediction cuts clips as training did
-    return model, extractor
+    tuning = tuning or FineTuning()
+    model_values, feature_values = dict(model_values or {}), dict(feature_values or {})
+    own = name_or_path in OWN_MODELS
+    if size is not None and (own or not from_scratch):
+        raise OptionError(f"--size {size} needs --from_scratch and a model of transformers, not {name_or_path}")
+    pretrained = not from_scratch and not own
+    if own:
+        windows = {"segment_seconds": segment_seconds, "hop_seconds": hop_seconds}
+        config, extractor = _own_model(model_values, {**windows, **feature_values})
+    elif from_scratch:
+        config, extractor = _architecture(name_or_path, size, model_values, feature_values)
+    else:
+        config = read_config(name_or_path, model_values)
+        extractor = read_extractor(name_or_path, feature_values)
+    tuning.configure(config, name_or_path)
+    if not own:
+        fit_extractor(config, extractor, segment_seconds, hop_seconds)
+    skeleton_class = _model_class(config)
+    attention = tuning.attention(skeleton_class, config, name_or_path)
+    tuning.check(_skeleton(config, attention), name_or_path)
+    if pretrained:
+        find_weights(name_or_path)
+    return ModelPlan(name_or_path, config, extractor, tuning, attention, pretrained)
 
 
-def _build_mel_lstm(labels: dict[str, Any], model_values: dict[str, Any], feature_values: dict[str, Any]) -> Any:
-    from mgc_hf.models.mel_lstm import LogMelFeatureExtractor, MelLstmConfig, MelLstmForAudioClassification
+def build_model(name_or_path: str, genres: Sequence[str], **values: Any) -> tuple[Any, Any]:
+    """Build a model with one output per genre, and its feature extractor: [`plan_model`] and [`ModelPlan.build`].
 
-    _refuse_unknown("model_config", model_values, MelLstmConfig().to_dict())
-    _refuse_unknown("feature_config", feature_values, LogMelFeatureExtractor().to_dict())
-    with _as_option_errors("feature_config"):
-        extractor = LogMelFeatureExtractor(**feature_values)
-    with _as_option_errors("model_config"):
-        config = MelLstmConfig(**{"num_mel_bins": extractor.feature_size, **model_values}, **labels)
-    return MelLstmForAudioClassification(config), extractor
+    Args:
+        name_or_path (`str`): `"mel_lstm"`, or a folder or Hub id of an audio classifier.
+        genres (`Sequence[str]`): Class names in label order.
+        values: As for [`plan_model`].
+    """
+    return plan_model(name_or_path, **values).build(genres)
 
 
-def _from_checkpoint(name_or_path: str, labels: dict[str, Any], values: dict[str, Any]) -> Any:
-    import torch
-    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+def finish_model(model: Any) -> Any:
+    """Return a trained model as it is saved: with plain weights, LoRA's updates merged.
 
-    with _as_checkpoint_errors(name_or_path):
-        extractor = AutoFeatureExtractor.from_pretrained(name_or_path)
-        model = AutoModelForAudioClassification.from_pretrained(
-            name_or_path, **labels, **values, ignore_mismatched_sizes=True, dtype=torch.float32
-        )
-    return model, extractor
+    Args:
+        model (`PreTrainedModel`): From [`ModelPlan.build`].
+    """
+    return merge_lora(model)
 
 
 def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
@@ -78,57 +155,56 @@ def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
     Raises:
         CheckpointError: The folder is missing or incomplete, or some weights are not in it; it says which.
     """
+    model, extractor = load_classifier(name_or_path)
+    FineTuning().bring_attention(model)
+    return model, extractor
+
+
+def _own_model(model_values: Mapping[str, Any], feature_values: Mapping[str, Any]) -> tuple[Any, Any]:
+    from mgc_hf.models.mel_lstm import LogMelFeatureExtractor, MelLstmConfig
+
+    refuse_unknown("model_config", model_values, MelLstmConfig().to_dict())
+    refuse_unknown("feature_config", feature_values, LogMelFeatureExtractor().to_dict())
+    with as_option_errors("feature_config"):
+        extractor = LogMelFeatureExtractor(**feature_values)
+    with as_option_errors("model_config"):
+        config = MelLstmConfig(**{"num_mel_bins": extractor.feature_size, **model_values})
+    return config, extractor
+
+
+def _architecture(
+    name_or_path: str, size: str | None, model_values: Mapping[str, Any], feature_values: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    if name_or_path in scratch.KNOWN:
+        config, extractor = scratch.known_config(name_or_path), None
+    else:
+        config, extractor = read_config(name_or_path, {}), None
+        if size is None:
+            extractor = read_extractor(name_or_path, {})
+    if size is not None:
+        config = scratch.sized_config(config.model_type, size)
+    config = with_values(config, model_values, "model_config")
+    if extractor is None:
+        extractor = scratch.extractor_for(config)
+    return config, with_values(extractor, feature_values, "feature_config")
+
+
+def _model_class(config: Any) -> Any:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
+
+    return MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
+
+
+def _from_config(config: Any, attention: str) -> Any:
     import torch
-    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+    from transformers import AutoModelForAudioClassification
 
-    folder = Path(name_or_path).expanduser()
-    if _is_local(str(name_or_path)):
-        if not folder.is_dir():
-            raise CheckpointError(f"model folder {name_or_path} does not exist; give a folder that a run has written")
-        for name in ("config.json", "preprocessor_config.json"):
-            if not (folder / name).is_file():
-                raise CheckpointError(f"{name_or_path} is no model folder: {name} is missing")
-    with _as_checkpoint_errors(str(name_or_path)):
-        extractor = AutoFeatureExtractor.from_pretrained(name_or_path)
-        model, info = AutoModelForAudioClassification.from_pretrained(
-            name_or_path, output_loading_info=True, dtype=torch.float32
-        )
-    absent = sorted(info["missing_keys"])
-    if absent:
-        raise CheckpointError(
-            f"{name_or_path}: {len(absent)} weights are not in the checkpoint ({', '.join(absent[:3])}, ...); "
-            "a classifier with random weights would be of no use"
-        )
-    return model.eval(), extractor
+    return AutoModelForAudioClassification.from_config(config, dtype=torch.float32, attn_implementation=attention)
 
 
-def _is_local(name: str) -> bool:
-    """Whether a model name can only mean a path: `owner/name` is a Hub id unless `owner` or all of it is here."""
-    path = Path(name).expanduser()
-    return path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1 or path.parent.is_dir()
+def _skeleton(config: Any, attention: str) -> Any:
+    """Return the model without memory for its weights: enough to see what it has."""
+    import torch
 
-
-def _refuse_unknown(option: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise OptionError(f"--{option}: unknown key {name}" + (f"; did you mean {near[0]}?" if near else ""))
-
-
-@contextmanager
-def _as_option_errors(option: str) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise OptionError(f"--{option}: {error}") from error
-
-
-@contextmanager
-def _as_checkpoint_errors(name: str) -> Iterator[None]:
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        lines = str(error).strip().splitlines()
-        raise CheckpointError(f"{name}: cannot be loaded ({lines[0] if lines else type(error).__name__})") from error
+    with as_option_errors("model_config"), torch.device("meta"):
+        return _from_config(copy.deepcopy(config), attention)

@@ -5,6 +5,7 @@ is wrong in one error.
 """
 
 import json
+import logging
 import math
 import typing
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from transformers import TrainingArguments
 
 from mgc_hf.distributed import join
 from mgc_hf.errors import OptionError
+from mgc_hf.options.precision import choose_precision
+
+logger = logging.getLogger(__name__)
 
 #: Options of the Trainer that `--help` shows; the others are accepted and listed by `--help_all`.
 SHOWN_TRAINER_OPTIONS = [
@@ -98,10 +102,11 @@ class DataOptions(_Checked):
         0, "Train on so many windows of each clip an epoch, anywhere in it and anew each epoch (0: on fixed segments)"
     )
     train_tracks_per_genre: int = _option(
-        0, "Draw so many training tracks of each genre; those that no part takes are tested on (0: by the fractions)"
+        0,
+        "Train on exactly so many tracks of each genre; those that no part takes are tested on (0: by the fractions)",
     )
     test_tracks_per_genre: int = _option(
-        0, "Draw so many test tracks of each genre, in place of --test_fraction (0: by the fraction)"
+        0, "Test on exactly so many tracks of each genre, in place of --test_fraction (0: by the fraction)"
     )
     num_segments: int = _option(
         0, "Protocol 'segment' only: size of the pool that is split, about (0: every segment; the paper has 5,000)"
@@ -125,12 +130,13 @@ class DataOptions(_Checked):
         from mgc_hf.data.protocols import drawn_protocols
 
         leaky_only = self.protocol == "segment"
+        by_number = self.train_tracks_per_genre > 0 or self.test_tracks_per_genre > 0
         self._check(
             (self.protocol in drawn_protocols(), "protocol", f"one of {', '.join(drawn_protocols())}"),
             (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
             (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
             (
-                self.validation_fraction + self.test_fraction < 1,
+                by_number or self.validation_fraction + self.test_fraction < 1,
                 "validation_fraction",
                 "so small that it and --test_fraction leave something to train on",
             ),
@@ -140,6 +146,11 @@ class DataOptions(_Checked):
                 self.eval_hop_seconds is None or 0 < self.eval_hop_seconds <= self.segment_seconds,
                 "eval_hop_seconds",
                 "above 0 and at most --segment_seconds: audio between windows would not be heard",
+            ),
+            (
+                not leaky_only or self.eval_hop_seconds is None,
+                "eval_hop_seconds",
+                "left out with --protocol segment, which tests on the pool's own segments (--train_hop_seconds)",
             ),
             (self.random_windows >= 0, "random_windows", "0 or more"),
             (
@@ -156,6 +167,15 @@ class DataOptions(_Checked):
                 "0 with --protocol segment",
             ),
             (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
+            (
+                self.test_dataset is None or self.test_tracks_per_genre == 0,
+                "test_tracks_per_genre",
+                "0 with --test_dataset, which is the whole test part",
+            ),
+            *(
+                (self.split is None or getattr(self, name) == 0, name, "0 with --split, which says what is drawn")
+                for name in ("train_tracks_per_genre", "test_tracks_per_genre")
+            ),
             (self.num_segments >= 0, "num_segments", "0 or more"),
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
             (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
@@ -263,6 +283,7 @@ class ModelOptions(_Checked):
             OptionError: A value is out of range or no JSON object.
         """
         self._check(
+            (bool(self.model_name_or_path), "model_name_or_path", "given: a folder or Hub id of an audio classifier"),
             (self.size is None or self.from_scratch, "size", "left out without --from_scratch"),
             (self.freeze_layers >= 0, "freeze_layers", "0 or more"),
             (self.lora_rank >= 0, "lora_rank", "0 or more"),
@@ -317,7 +338,7 @@ class AugmentOptions(_Checked):
     spec_frequency_masks: int = _option(0, "SpecAugment: number of frequency masks")
     spec_frequency_width: int = _option(16, "SpecAugment: widest frequency mask, mel bands")
     mixup_alpha: float = _option(0.4, "Mixup: parameter of the Beta distribution, 0 for none")
-    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed")
+    mixup_waveforms: bool = _option(False, "Mixup: mix the waveforms, before the features are computed of them")
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -338,6 +359,11 @@ class AugmentOptions(_Checked):
         self._check(
             *((getattr(self, name) >= 0, name, "0 or more") for name in names),
             (0 <= self.time_stretch < 0.5, "time_stretch", "at least 0 and below 0.5"),
+            (
+                not self.mixup_waveforms or self.mixup_alpha > 0,
+                "mixup_waveforms",
+                "left out, or given with --mixup_alpha above 0, such as 0.4",
+            ),
         )
 
 
@@ -379,9 +405,8 @@ class TrainOptions(TrainingArguments, _Checked):
     head_learning_rate: float | None = _option(
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
-    bf16: bool | None = _option(
-        False,
-        "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it",
+    bf16: bool | None = _option(  # type: ignore[assignment]  # empty: by the device
+        False, "bfloat16 autocast, weights stay float32; recipes that leave it open use it where the device has it"
     )
     ddp_timeout: int = _option(1800, "Seconds that a process waits for the others before it gives them up")
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
@@ -413,8 +438,6 @@ class TrainOptions(TrainingArguments, _Checked):
             OptionError: Values out of range, or values that the Trainer refuses.
             DistributedError: A launcher has started several processes, and they do not find each other.
         """
-        import torch
-
         self._check(
             (bool(self.output_dir), "output_dir", "given: the folder that receives the model"),
             (self.num_train_epochs > 0, "num_train_epochs", "above 0"),
@@ -450,19 +473,19 @@ class TrainOptions(TrainingArguments, _Checked):
             (not self.remove_unused_columns, "remove_unused_columns", "false: the data set gives whole batches"),
             (not self.logging_nan_inf_filter, "logging_nan_inf_filter", "false: a non-finite loss stops the run"),
             (not (self.resume and self.overwrite_output_dir), "resume", "given without --overwrite_output_dir"),
-            (
-                not self.fp16 or (torch.cuda.is_available() and not self.use_cpu),
-                "fp16",
-                "left out without a GPU; --bf16 works on a CPU",
-            ),
         )
-        if self.bf16 and not torch.cuda.is_available():
-            self.use_cpu = True  # the Trainer takes bf16 on a CPU only where the CPU was asked for
+        precision = choose_precision(self.bf16, self.fp16, self.use_cpu)
+        # told afterwards: the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
+        self.bf16 = self.fp16 = False
         self.use_cpu = join(use_cpu=self.use_cpu, timeout_seconds=self.ddp_timeout)
         try:
             super().__post_init__()
         except (ValueError, TypeError, ImportError) as error:
             raise OptionError(f"the Trainer refuses these options: {error}") from error
+        self.bf16, self.fp16 = precision.mode == "bf16", precision.mode == "fp16"
+        self.mixed_precision = precision.mode
+        if precision.said and self.process_index == 0:
+            logger.warning("%s", precision.said)
 
 
 #: Where curves may go.

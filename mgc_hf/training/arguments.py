@@ -68,6 +68,12 @@ def trainer_arguments(options: Any, has_validation: bool) -> Any:
     args.load_best_model_at_end = False
     args.save_total_limit = None
     args.enable_jit_checkpoint = False
+    if args.ddp_find_unused_parameters is None and not (args.activation_checkpointing_kwargs or {}).get(
+        "use_reentrant"
+    ):
+        # Layers left out (layerdrop) and weights that a configuration never uses have no gradient. The Trainer does
+        # not look for them under activation checkpointing, which is right for the reentrant kind only.
+        args.ddp_find_unused_parameters = True
     args.data_seed = args.seed if args.data_seed is None else args.data_seed
     if "trackio" in args.report_to and args.hub_private_repo is None:
         args.hub_private_repo = True  # a Space that trackio makes is public unless told otherwise

@@ -33,7 +33,7 @@ class TrainOutcome:
     """What training came to.
 
     Args:
-        model (`PreTrainedModel`): The model with the selected weights, in evaluation mode.
+        model (`PreTrainedModel`): The model with the selected weights, in evaluation mode, without autocast.
         trainer ([`~mgc_hf.training.trainer.GenreTrainer`]): For `predict`, which shares work among processes.
         history (`list[EpochRecord]`): One record per epoch, those before a resume included.
         selected (`str`): Which weights the model holds: `best` on validation, `averaged` or `last`.
@@ -213,9 +213,10 @@ def _run(trainer: GenreTrainer, source: Path | None) -> None:
 def _outcome(trainer: GenreTrainer, already_finished: bool) -> TrainOutcome:
     recorder, state = trainer.recorder, trainer.state
     selected, step = trainer.load_selected()
+    trainer.settle(trainer.model)
     epochs = {record.step: record.epoch for record in recorder.records}
     return TrainOutcome(
-        model=trainer.model.eval(),
+        model=trainer.model,
         trainer=trainer,
         history=list(recorder.records),
         selected=selected,

@@ -2,6 +2,7 @@
 
 import io
 import random
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,9 @@ from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_utils import SaveStrategy
 
 from mgc_hf.distributed import on_main
+from mgc_hf.errors import OptionError
 from mgc_hf.features import collate
+from mgc_hf.models.heads import HEAD, head_parameters
 from mgc_hf.training import checkpoints
 from mgc_hf.training.averaging import WeightAverage
 from mgc_hf.training.callbacks import EarlyStopping, Flow, Progress, Recorder
@@ -26,6 +29,24 @@ from mgc_hf.training.predicting import Validation, validation_metrics
 from mgc_hf.training.sampling import EpochSampler
 from mgc_hf.training.saving import no_progress_bars
 from mgc_hf.training.signals import StoppedBySignal, StopSignals
+
+
+def give_own_rate(
+    optimizer: torch.optim.Optimizer, parameters: Sequence[torch.nn.Parameter], learning_rate: float
+) -> None:
+    """Move parameters into groups of their own, which keep all of the former group but its learning rate.
+
+    Args:
+        optimizer (`torch.optim.Optimizer`): A new one, whose groups are split in place.
+        parameters (`Sequence[torch.nn.Parameter]`): Those to move.
+        learning_rate (`float`): Theirs.
+    """
+    moved = {id(parameter) for parameter in parameters}
+    for group in list(optimizer.param_groups):
+        own = [parameter for parameter in group["params"] if id(parameter) in moved]
+        group["params"] = [parameter for parameter in group["params"] if id(parameter) not in moved]
+        if own:
+            optimizer.add_param_group({**group, "params": own, "lr": learning_rate})
 
 
 class GenreTrainer(Trainer):
@@ -49,6 +70,8 @@ class GenreTrainer(Trainer):
     """
 
     model: Any  # the base class allows for things that do not occur here
+    args: Any
+    optimizer: Any
     train_dataset: Any
     state: Any
     loss_is_scaled_for_ga = True  # compute_loss divides by the segments of the whole accumulated batch
@@ -96,6 +119,32 @@ class GenreTrainer(Trainer):
         self.checkpoint_files = ExitStack()  # what is held only while a checkpoint is read
         self._best_in_memory: dict[str, torch.Tensor] | None = None
         self.watch = FiniteWatch(args.device, args.learning_rate)
+
+    # Optimizer
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Make the Trainer's optimizer; weights of the head get groups with a learning rate of their own, if asked.
+
+        The schedule scales every group's rate. Which weights decay stays the Trainer's choice.
+
+        Raises:
+            OptionError: `head_learning_rate` is given and the model has no head that trains.
+        """
+        if self.optimizer is None:
+            optimizer = super().create_optimizer(model)
+            if self.args.head_learning_rate is not None:
+                give_own_rate(optimizer, self._head(), self.args.head_learning_rate)
+        return self.optimizer
+
+    def _head(self) -> list[torch.nn.Parameter]:
+        names = head_parameters(self.model)
+        head = [weight for name, weight in self.model.named_parameters() if name in names and weight.requires_grad]
+        if not head:
+            raise OptionError(
+                f"--head_learning_rate is {self.args.head_learning_rate}, but {type(self.model).__name__} has no "
+                f"weights of a head to train ({', '.join(HEAD)}); leave it out"
+            )
+        return head
 
     # Data and loss
 
@@ -330,6 +379,20 @@ class GenreTrainer(Trainer):
         return "last", self.state.global_step
 
     # Ends
+
+    def settle(self, model: Any) -> None:
+        """Take the finished model; from now on it is evaluated as it will be saved and loaded, without autocast.
+
+        accelerate puts autocast around the `forward` of the model that it prepares. Its own `unwrap_model` would take
+        off transformers' decorators of `forward` too, so the very method that it kept is put back.
+
+        Args:
+            model (`PreTrainedModel`): The trainer's own model, or what was made of it (LoRA merged).
+        """
+        self.accelerator.native_amp = False  # for a run that was finished before: its model is still to be prepared
+        if "_original_forward" in vars(model):
+            del model.forward, model._original_forward
+        self.model = self.model_wrapped = model.eval()
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train; bars and trackers are closed however it ends."""

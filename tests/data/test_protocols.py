@@ -233,6 +233,100 @@ def test_a_protocol_is_added_by_an_entry(monkeypatch, tmp_path):
     assert drawn_protocols() == ["track", "segment", "first"]
 
 
+# draws of so many tracks
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=4), st.integers(1, 40), min_size=1, max_size=4),
+    st.integers(0, 2**40),
+    st.integers(0, 12),
+    st.integers(0, 12),
+    st.floats(0, 0.99),
+    st.booleans(),
+)
+def test_numbers_per_genre_are_exact(sizes, seed, train, test, validation, other_test):
+    ids = [f"{genre}.{number}" for genre, size in sizes.items() for number in range(size)]
+    genre_of = {item: item[: item.rindex(".")] for item in ids}
+    test = 0 if other_test else test
+    numbers = {"train_tracks_per_genre": train, "test_tracks_per_genre": test}
+    if not train and not test:
+        return
+    values = {"seed": seed, "validation_fraction": validation, "test_fraction": 0.0 if other_test else 0.25}
+    least = (train or 1) + (test or (not other_test)) + (validation > 0)
+    if min(sizes.values()) < least:
+        with pytest.raises(SplitError, match=f"at least {least} of every genre"):
+            make_split(ids, list(genre_of.values()), **values, **numbers)
+        return
+    split = make_split(ids, list(genre_of.values()), **values, **numbers)
+    split.check(ids)
+    for genre, (trained, validated, tested) in counts(split, genre_of).items():
+        left = sizes[genre] - trained - validated - tested
+        assert trained == train or (train == 0 and trained > 0)
+        assert tested == test or (test == 0 and (tested > 0) != other_test)
+        assert (validated > 0) == (validation > 0)
+        assert validated <= max(1, math.floor(sizes[genre] * validation + 0.5))
+        assert left == 0 or (train and (test or other_test))
+        if left and validation:  # nothing keeps validation from its whole share
+            assert validated == max(1, math.floor(sizes[genre] * validation + 0.5))
+
+
+def test_the_papers_two_readings():
+    ids, genres = corpus(100)
+    genre_of = dict(zip(ids, genres, strict=True))
+    few = make_split(ids, genres, train_tracks_per_genre=20)
+    assert counts(few, genre_of) == dict.fromkeys(GTZAN_GENRES, (20, 15, 65))
+    assert len(few.ids("train")) == 200
+    many = make_split(ids, genres, test_tracks_per_genre=20, validation_fraction=0)
+    assert counts(many, genre_of) == dict.fromkeys(GTZAN_GENRES, (80, 0, 20))
+    both = make_split(ids, genres, train_tracks_per_genre=20, test_tracks_per_genre=20)
+    assert counts(both, genre_of) == dict.fromkeys(GTZAN_GENRES, (20, 15, 20))
+    assert len(both.ids("unused")) == 450
+    assert "450 tracks were left out by the draw" in both.statement
+    assert "left out" not in few.statement
+
+
+def test_fewer_training_tracks_are_some_of_the_more_and_the_test_part_stays():
+    ids, genres = corpus(30)
+    draws = [make_split(ids, genres, seed=4, train_tracks_per_genre=n, test_tracks_per_genre=5) for n in (3, 8, 20)]
+    assert {tuple(draw.ids("test")) for draw in draws} == {tuple(draws[0].ids("test"))}
+    assert set(draws[0].ids("train")) < set(draws[1].ids("train")) < set(draws[2].ids("train"))
+
+
+def test_numbers_that_cannot_be_drawn():
+    ids, genres = corpus(10, ["blues", "jazz"])
+    with pytest.raises(SplitError) as error:
+        make_split([*ids, "ska.0"], [*genres, "ska"], train_tracks_per_genre=9, test_tracks_per_genre=3)
+    assert "into 9 train and validation and 3 test, which takes at least 13" in str(error.value)
+    assert "blues has 10, jazz has 10, ska has 1" in str(error.value)
+    with pytest.raises(OptionError, match="test_tracks_per_genre is -1"):
+        make_split(ids, genres, test_tracks_per_genre=-1)
+    with pytest.raises(OptionError, match="train_tracks_per_genre is 2; it must be 0 for a protocol that divides seg"):
+        make_split(ids, genres, "segment", train_tracks_per_genre=2)
+
+
+def test_a_split_with_unused_tracks_is_a_file(tmp_path):
+    ids, genres = corpus(10)
+    split = make_split(ids, genres, train_tracks_per_genre=2, test_tracks_per_genre=3)
+    split.save(tmp_path / "split.json")
+    assert Split.load(tmp_path / "split.json") == split
+    value = json.loads((tmp_path / "split.json").read_text())
+    assert list(value["parts"]) == ["test", "train", "unused", "validation"]
+    (tmp_path / "split.json").write_text(json.dumps({**value, "schema_version": 1}))
+    with pytest.raises(SplitError, match=r"unknown key parts\.unused"):
+        Split.load(tmp_path / "split.json")
+
+
+def test_a_split_file_of_version_1_is_read(tmp_path):
+    ids, genres = corpus(7)
+    split = make_split(ids, genres)
+    split.save(tmp_path / "split.json")
+    value = json.loads((tmp_path / "split.json").read_text())
+    assert value["schema_version"] == 2
+    (tmp_path / "split.json").write_text(json.dumps({**value, "schema_version": 1}))
+    assert Split.load(tmp_path / "split.json") == split
+
+
 # the data's own parts
 
 
@@ -345,7 +439,7 @@ def _twice_in_one(value):
         (_edit(parts={"train": [], "test": [], "validation": []}), "holds no ids"),
         (_edit(seed="0"), "seed must be"),
         (_edit(seed=True), "seed must be"),
-        (_edit(schema_version=2), "newer than this mgc_hf reads"),
+        (_edit(schema_version=3), "newer than this mgc_hf reads"),
         (_edit(schema_version="1"), "no split file"),
         (_twice, "listed twice"),
         (_twice_in_one, "listed twice"),
@@ -371,7 +465,7 @@ def test_split_file_that_is_none(tmp_path, content):
 
 
 def test_split_of_unknown_parts_is_refused():
-    with pytest.raises(SplitError, match="unknown part dev; allowed are train, validation, test"):
+    with pytest.raises(SplitError, match="unknown part dev; allowed are train, validation, test, unused"):
         Split("track", "track", 0, {"a": "dev"})
     assert issubclass(SplitError, MgcHfError)
 

@@ -1,6 +1,7 @@
 """Segments: every sample is in a window, none is drawn twice, and seconds never cost a sample."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from mgc_hf.data.segments import (
     cut_segments,
     paper_pool,
     seconds_to_samples,
+    spread_windows,
     window_starts,
+    windowing,
 )
-from mgc_hf.errors import AudioError, OptionError, SplitError
+from mgc_hf.errors import AudioError, CheckpointError, OptionError, SplitError
 
 RATE = 22050
 
@@ -99,6 +102,42 @@ def test_short_clip_gives_one_short_row_and_an_exact_one_a_whole_row():
     assert table.num_samples.tolist() == [RATE, 3 * RATE, 3 * RATE, 3 * RATE]
     assert table.start.tolist() == [0, 0, 0, 1]
     assert table.track.tolist() == [0, 1, 2, 2]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.integers(1, 400_000), min_size=1, max_size=6), st.integers(1, 9), st.floats(0.05, 10))
+def test_every_clip_has_the_same_number_of_spread_windows(lengths, num_windows, seconds):
+    ids = [f"clip{number}" for number in range(len(lengths))]
+    table = spread_windows(ids, [3] * len(ids), lengths, RATE, segment_seconds=seconds, num_windows=num_windows)
+    segment = round(seconds * RATE)
+    assert len(set(table.ids)) == len(table) == len(lengths) * num_windows
+    assert set(table.label) == {3}
+    for track, length in enumerate(lengths):
+        rows = table.take(table.track == track)
+        assert rows.segment.tolist() == list(range(num_windows))
+        assert rows.num_samples.tolist() == [min(segment, length)] * num_windows
+        assert (rows.start >= 0).all()
+        assert (rows.start + rows.num_samples <= length).all()
+        room = max(length - segment, 0)  # as much is left out before the first window as after the last
+        assert rows.start[0] == pytest.approx(room / (2 * num_windows), abs=1)
+        assert room - rows.start[-1] == pytest.approx(room / (2 * num_windows), abs=1)
+        assert np.diff(rows.start) == pytest.approx(room / num_windows, abs=1)
+
+
+def test_spread_windows_need_samples_and_a_window():
+    values = {"labels": [0], "sampling_rate": RATE, "segment_seconds": 1.0}
+    with pytest.raises(OptionError, match="random_windows is 0"):
+        spread_windows(["a"], num_samples=[RATE], num_windows=0, **values)
+    with pytest.raises(AudioError, match="a: has no samples"):
+        spread_windows(["a"], num_samples=[0], num_windows=2, **values)
+
+
+def test_windows_are_what_the_extractor_carries():
+    assert windowing(SimpleNamespace(segment_seconds=10, hop_seconds=None)) == (10.0, 10.0)
+    assert windowing(SimpleNamespace(segment_seconds=10.0)) == (10.0, 10.0)
+    assert windowing(SimpleNamespace(segment_seconds=10.0, hop_seconds=2.5)) == (10.0, 2.5)
+    with pytest.raises(CheckpointError, match="no segment_seconds"):
+        windowing(SimpleNamespace(sampling_rate=16000))
 
 
 def test_columns_take_and_parts():

@@ -131,7 +131,9 @@ class TestOtherExtractors:
         few = rows.take(np.arange(3))
         settings = {"feature_size": 20, "sampling_rate": RATE, "hop_length": 80, "chunk_length": 2, "n_fft": 256}
         whisper = WhisperFeatureExtractor(**settings)
+        whisper.hop_seconds = 0.25  # where clips are cut is in the rows
         whisper.save_pretrained(tmp_path)
+        whisper.hop_seconds = None
         extract_features(tracks, few, whisper)
         monkeypatch.setattr(extraction, "_to_table", refuse)
         extract_features(tracks, few, WhisperFeatureExtractor.from_pretrained(tmp_path))

@@ -65,3 +65,13 @@ def test_trackio_is_private_by_default(tmp_path):
     assert trainer_arguments(options, has_validation=True).hub_private_repo is True
     options.hub_private_repo = False
     assert trainer_arguments(options, has_validation=True).hub_private_repo is False
+
+
+def test_unused_weights_are_looked_for_in_many_processes(tmp_path):
+    for checkpointing in (False, True):
+        args = trainer_arguments(make_options(tmp_path, activation_checkpointing=checkpointing), has_validation=True)
+        assert args.ddp_find_unused_parameters is True
+    asked = make_options(tmp_path, ddp_find_unused_parameters=False)
+    assert trainer_arguments(asked, has_validation=True).ddp_find_unused_parameters is False
+    reentrant = make_options(tmp_path, activation_checkpointing_kwargs={"use_reentrant": True})
+    assert trainer_arguments(reentrant, has_validation=True).ddp_find_unused_parameters is None

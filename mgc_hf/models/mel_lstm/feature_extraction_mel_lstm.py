@@ -21,7 +21,8 @@ logger = logging.get_logger(__name__)
 #: Keys that `save_pretrained` and the Auto classes write beside the options.
 _WRITTEN_BY_TRANSFORMERS = ("feature_extractor_type", "auto_map", "processor_class")
 _SETTINGS = tuple(field.name for field in fields(LogMelSettings))
-_OPTIONS = ("feature_size", *_SETTINGS, "segment_seconds", "padding_value", "padding_side", "return_attention_mask")
+_FORM = ("segment_seconds", "padding_value", "padding_side", "return_attention_mask")
+_OPTIONS = ("feature_size", *_SETTINGS, "hop_seconds", *_FORM)
 
 
 class LogMelFeatureExtractor(SequenceFeatureExtractor):
@@ -70,6 +71,9 @@ class LogMelFeatureExtractor(SequenceFeatureExtractor):
             What lies before and after the clip with `center`: `"constant"` (silence) or `"reflect"`.
         segment_seconds (`float`, *optional*, defaults to 3.0):
             Nominal length of what the model classifies at once, seconds. It sets the default of `max_length`.
+        hop_seconds (`float`, *optional*):
+            From one window of a longer clip to the next, seconds, at most `segment_seconds`, which `None` stands for.
+            Nothing here depends on it: it is kept for those who cut the clips.
         padding_value (`float`, *optional*):
             Value of padded frames, dB. `None` stands for the floor, that of digital silence: -100 dB by default.
         padding_side (`str`, *optional*, defaults to `"right"`):
@@ -103,6 +107,7 @@ class LogMelFeatureExtractor(SequenceFeatureExtractor):
         center: bool = True,
         pad_mode: str = "constant",
         segment_seconds: float = 3.0,
+        hop_seconds: float | None = None,
         padding_value: float | None = None,
         padding_side: str = "right",
         return_attention_mask: bool = True,
@@ -149,6 +154,12 @@ class LogMelFeatureExtractor(SequenceFeatureExtractor):
                 f"{'one sample' if settings.center else f'a frame of {settings.n_fft} samples'} at "
                 f"{settings.sampling_rate} Hz"
             )
+        self.hop_seconds = None if hop_seconds is None else _finite("hop_seconds", hop_seconds)
+        if self.hop_seconds is not None and not 0 < self.hop_seconds <= self.segment_seconds:
+            raise ValueError(
+                f"hop_seconds is {hop_seconds!r}; it must be more than 0 and at most segment_seconds "
+                f"({self.segment_seconds:g}): audio between windows would not be heard"
+            )
         empty = int((mel_filters(settings).max(axis=0) == 0).sum())
         if empty:
             logger.warning_once(
@@ -183,7 +194,7 @@ class LogMelFeatureExtractor(SequenceFeatureExtractor):
         config = asdict(self.settings)
         config["win_length"] = config["win_length"] or config["n_fft"]
         config["fmax"] = self.sampling_rate / 2 if config["fmax"] is None else config["fmax"]
-        for name in ("segment_seconds", "padding_value", "padding_side", "return_attention_mask"):
+        for name in _FORM:
             config[name] = getattr(self, name)
         return {"features_version": FEATURES_VERSION, **dict(sorted(config.items()))}
 

@@ -53,6 +53,7 @@ OTHER_OPTIONS = {
     "center": False,
     "pad_mode": "reflect",
     "segment_seconds": 5.25,
+    "hop_seconds": 2.5,
     "padding_value": -77.5,
     "padding_side": "left",
     "return_attention_mask": False,
@@ -297,14 +298,15 @@ def test_bands_without_bins_are_silent_and_said_to_be(caplog):
 # --- neighbours, padding, threads ------------------------------------------------------------------------------------
 
 
-def test_neighbours_and_padding_do_not_change_a_bit(extractor):
+def test_neighbours_and_padding_do_not_change_the_features(extractor):
+    """Beyond the rounding of a product, which on some processors depends on how many rows it has."""
     clips = [noise(66150), tone(num_samples=1), noise(700, 1), tone(num_samples=30000), noise(150_000, 2)]
     batch = extractor(clips, sampling_rate=RATE, return_tensors="np")
     assert batch.input_features.shape == (5, 293, 128)
     for row, mask, clip in zip(batch.input_features, batch.attention_mask, clips, strict=True):
         length = 1 + len(clip) // 512
         assert mask.tolist() == [1] * length + [0] * (293 - length)
-        np.testing.assert_array_equal(row[:length], features(extractor, clip))
+        np.testing.assert_allclose(row[:length], features(extractor, clip), rtol=0, atol=1e-5)
         assert (row[length:] == -100.0).all()
 
 
@@ -650,6 +652,8 @@ def test_options_of_a_call_that_cannot_be_are_refused(extractor, options, words)
         ({"segment_seconds": 0.0}, "segment_seconds is 0.0"),
         ({"segment_seconds": 0.05, "center": False}, "a frame of 2048 samples"),
         ({"segment_seconds": None}, "segment_seconds is None"),
+        ({"hop_seconds": 0.0}, "hop_seconds is 0.0"),
+        ({"hop_seconds": 3.5}, r"hop_seconds is 3.5; .*at most segment_seconds \(3\)"),
         ({"padding_value": float("inf")}, "padding_value is inf"),
         ({"padding_side": "both"}, "padding_side is 'both'"),
         ({"num_mel_bins": 64, "feature_size": 128}, "two names of one number"),
@@ -741,7 +745,11 @@ def test_features_config_is_the_same_for_the_same_features(tmp_path):
     assert json.dumps(same.features_config()) == json.dumps(config)
 
 
-@pytest.mark.parametrize("name", OTHER_OPTIONS)
+def test_features_do_not_depend_on_where_clips_are_cut():
+    assert LogMelFeatureExtractor(hop_seconds=1.0).features_config() == LogMelFeatureExtractor().features_config()
+
+
+@pytest.mark.parametrize("name", sorted(set(OTHER_OPTIONS) - {"hop_seconds"}))
 def test_features_config_differs_with_every_option(name):
     value = OTHER_OPTIONS[name]
     changed = LogMelFeatureExtractor(**{name: value})

@@ -1,0 +1,79 @@
+"""Scaled-dot-product attention that stays fast on a CPU where attention weights are dropped out.
+
+torch's fused kernels for the CPU know no dropout. What `scaled_dot_product_attention` falls back to computes in float32
+even under bfloat16 autocast, holds the matrices of all heads at once, and draws a number in double precision for each
+weight, on one thread. So attention with dropout is written out here, head by head, since one head's matrices stay in
+the processor's cache, and with 16 random bits for each weight. Everything else goes to transformers' own function.
+"""
+
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+#: Name for `attn_implementation`; `config.json` keeps none, so a saved model loads with transformers' own sdpa.
+ATTENTION = "mgc_hf_sdpa"
+
+
+def attention_forward(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend, as transformers' `sdpa_attention_forward`.
+
+    Args:
+        module (`torch.nn.Module`): The attention module.
+        query, key, value (`torch.Tensor` of shape `(batch_size, num_heads, num_frames, head_dim)`): Projections.
+        attention_mask (`torch.Tensor`, *optional*): As for `torch`: `True` where a query may look, or what is added.
+        dropout (`float`, *optional*, defaults to 0.0): Probability of dropping an attention weight.
+        scaling (`float`, *optional*): Factor of the scores; `head_dim ** -0.5` by default.
+
+    Returns:
+        `tuple[torch.Tensor, None]`: Output of shape `(batch_size, num_frames, num_heads, head_dim)`, and no weights.
+    """
+    is_written_out = dropout > 0 and query.device.type == "cpu" and query.shape[1] == key.shape[1]
+    if not is_written_out or kwargs.get("is_causal"):
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    heads = []
+    for index in range(query.shape[1]):
+        scores = (query[:, index] * scaling) @ key[:, index].transpose(1, 2)
+        if attention_mask is not None:
+            mask = attention_mask[:, min(index, attention_mask.shape[1] - 1)]
+            # the least number, not minus infinity: a clip of padding alone would become NaN
+            least = torch.finfo(scores.dtype).min
+            scores = scores.masked_fill(~mask, least) if mask.dtype == torch.bool else scores + mask.to(scores.dtype)
+        weights = scores.softmax(dim=-1, dtype=scores.dtype).masked_fill(dropped(scores, dropout), 0.0)
+        heads.append(weights @ value[:, index])
+    return torch.stack(heads, dim=2) / (1 - dropout), None
+
+
+def dropped(scores: torch.Tensor, probability: float) -> torch.Tensor:
+    """Draw which attention weights are dropped.
+
+    torch's own `bernoulli_` takes three times as long (a number in double precision for each, on one thread).
+
+    Args:
+        scores (`torch.Tensor`): On the CPU, of any shape.
+        probability (`float`): Of being dropped, exact to 1 / 65,536.
+
+    Returns:
+        `torch.Tensor` of `bool`: In the shape of `scores`.
+    """
+    count = scores.numel()
+    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    return bits[:count].view(scores.shape) < round(probability * 2**16) - 2**15
+
+
+AttentionInterface.register(ATTENTION, attention_forward)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
