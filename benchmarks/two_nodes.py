@@ -197,7 +197,7 @@ def digest(folder: Path) -> str:
 def check(holds: bool, what: str, *logs: str) -> None:
     """Stop with what failed and the ends of the logs."""
     if not holds:
-        raise SystemExit("\n".join([f"two_nodes: {what}", *(log[-3000:] for log in logs)]))
+        raise SystemExit("\n".join([f"two_nodes: {what}", *(log[-6000:] for log in logs)]))
 
 
 def run_both(names, options, folders, scratch, timeout_seconds=60) -> None:

@@ -61,8 +61,9 @@ def join(*, use_cpu: bool, timeout_seconds: float) -> bool:
 
 
 def leave() -> None:
-    """Leave the other processes at the end of a run."""
+    """Leave the other processes at the end of a run, once all have got there."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        PartialState().wait_for_everyone()
         torch.distributed.destroy_process_group()
 
 
