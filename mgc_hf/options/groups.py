@@ -404,7 +404,7 @@ class TrainOptions(TrainingArguments, _Checked):
     head_learning_rate: float | None = _option(
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
-    bf16: bool | None = _option(  # type: ignore[assignment] - a bool once it is chosen
+    bf16: bool | None = _option(  # type: ignore[assignment]  # a bool once it is chosen
         False, "bfloat16 autocast, weights stay float32; recipes that leave it open use it where the device has it"
     )
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
