@@ -53,6 +53,11 @@ def trainer_arguments(options: Any, has_validation: bool) -> Any:
             f"--train_sampling_strategy is {sampling!r}; it must be one of {', '.join(_SAMPLING)}: grouping by length "
             "also reorders the evaluation, and logits would be paired with the wrong tracks"
         )
+    if (options.activation_checkpointing_kwargs or {}).get("use_reentrant"):
+        wrong.append(
+            "--activation_checkpointing_kwargs asks for use_reentrant; leave it out: WavLM's layers would call each "
+            "other's backward pass for ever, and several processes would stop at weights without a gradient"
+        )
     if has_validation and options.metric_for_best_model not in METRICS_FOR_BEST:
         wrong.append(
             f"--metric_for_best_model is {options.metric_for_best_model!r}; it must be one of "
@@ -68,11 +73,9 @@ def trainer_arguments(options: Any, has_validation: bool) -> Any:
     args.load_best_model_at_end = False
     args.save_total_limit = None
     args.enable_jit_checkpoint = False
-    if args.ddp_find_unused_parameters is None and not (args.activation_checkpointing_kwargs or {}).get(
-        "use_reentrant"
-    ):
+    if args.ddp_find_unused_parameters is None:
         # Layers left out (layerdrop) and weights that a configuration never uses have no gradient. The Trainer does
-        # not look for them under activation checkpointing, which is right for the reentrant kind only.
+        # not look for them under activation checkpointing, which is right for the re-entrant kind only.
         args.ddp_find_unused_parameters = True
     args.data_seed = args.seed if args.data_seed is None else args.data_seed
     if "trackio" in args.report_to and args.hub_private_repo is None:

@@ -73,5 +73,9 @@ def test_unused_weights_are_looked_for_in_many_processes(tmp_path):
         assert args.ddp_find_unused_parameters is True
     asked = make_options(tmp_path, ddp_find_unused_parameters=False)
     assert trainer_arguments(asked, has_validation=True).ddp_find_unused_parameters is False
-    reentrant = make_options(tmp_path, activation_checkpointing_kwargs={"use_reentrant": True})
-    assert trainer_arguments(reentrant, has_validation=True).ddp_find_unused_parameters is None
+
+
+def test_reentrant_checkpointing_is_refused(tmp_path):
+    options = make_options(tmp_path, activation_checkpointing_kwargs={"use_reentrant": True})
+    with pytest.raises(OptionError, match="asks for use_reentrant; leave it out"):
+        trainer_arguments(options, has_validation=True)
