@@ -149,7 +149,11 @@ class DataOptions(_Checked):
             (not leaky_only or self.random_windows == 0, "random_windows", "0 with --protocol segment"),
             (self.train_tracks_per_genre >= 0, "train_tracks_per_genre", "0 or more"),
             (self.test_tracks_per_genre >= 0, "test_tracks_per_genre", "0 or more"),
-            (not leaky_only or self.train_tracks_per_genre == 0, "train_tracks_per_genre", "0 with --protocol segment"),
+            (
+                not leaky_only or self.train_tracks_per_genre == 0,
+                "train_tracks_per_genre",
+                "0 with --protocol segment",
+            ),
             (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
             (self.num_segments >= 0, "num_segments", "0 or more"),
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
@@ -375,7 +379,8 @@ class TrainOptions(TrainingArguments, _Checked):
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
     bf16: bool | None = _option(
-        False, "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it"
+        False,
+        "bfloat16 autocast; the weights stay float32. Recipes that leave it empty use it where the device has it",
     )
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
     label_smoothing_factor: float = _option(0.1, "Label smoothing")
