@@ -54,6 +54,19 @@ def finished_run(folder: Path, split: Split, options: Options) -> RunResult | No
 
 
 def training_signature(options: Options) -> dict[str, Any]:
-    """Return the options that a resumed run must share with the one that it goes on from."""
-    free = {"save_strategy", "save_steps", "save_total_limit", "report_to", "num_resamples", "pictures"}
-    return {name: value for name, value in record.public_options(options.resolved).items() if name not in free}
+    """Return what a resumed run must share with the one that it goes on from.
+
+    Of the arithmetic that is what was chosen, not what was asked for, which may leave it to the device.
+    """
+    free = {
+        "save_strategy",
+        "save_steps",
+        "save_total_limit",
+        "report_to",
+        "num_resamples",
+        "pictures",
+        "bf16",
+        "fp16",
+    }
+    shared = {name: value for name, value in record.public_options(options.resolved).items() if name not in free}
+    return {**shared, "precision": record.precision(options)}

@@ -60,6 +60,18 @@ def two(forked, values, tmp_path_factory):
     return _both(forked, folder, values)
 
 
+@pytest.fixture(scope="module")
+def drawn(values):
+    """Options with dropout, so that random states matter."""
+    return {**values, "model_config": '{"hidden_size": 8}'}
+
+
+@pytest.fixture(scope="module")
+def unbroken(forked, drawn, tmp_path_factory):
+    """The folder of an unbroken run of two processes with dropout."""
+    return _both(forked, tmp_path_factory.mktemp("unbroken") / "run", drawn)
+
+
 def _both(forked, folder, values, **options):
     options = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3, **values, **options}
     ended = forked(folder, processes=2, scenario=RECIPE, **options)
@@ -95,6 +107,33 @@ def test_two_processes_give_the_figures_of_one(forked, values, two, tmp_path):
             assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-5), name
 
 
+def test_two_processes_give_the_figures_of_one_with_a_speech_model(forked, values, tmp_path):
+    """Waveforms in, group norm, eager attention; 21 clips, two random windows of each an epoch."""
+    none = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
+    speech = {
+        **values,
+        "model_name_or_path": "facebook/wav2vec2-base",
+        "from_scratch": True,
+        "size": "tiny",
+        "model_config": json.dumps(dict.fromkeys((*none, "mask_time_prob"), 0.0)),
+        "spec_time_masks": 0,
+        "random_windows": 2,
+        "num_train_epochs": 2,
+        "learning_rate": 1e-3,
+    }
+    both = RunResult.load(_both(forked, tmp_path / "two", speech) / "results.json")
+    sizes = {"per_device_train_batch_size": 8, "per_device_eval_batch_size": 5, "use_cpu": True}
+    ended = forked(tmp_path / "one", scenario="tests.test_many_processes:alone", **speech, **sizes)
+    assert ended.status == 0, ended.log
+    one = RunResult.load(tmp_path / "one" / "results.json")
+    assert (one.environment.world_size, both.environment.world_size) == (1, 2)
+    assert both.model.model_type == "wav2vec2"
+    assert one.data == both.data
+    assert (both.track.n, both.track.accuracy) == (one.track.n, one.track.accuracy)
+    assert both.segment.confusion_matrix == one.segment.confusion_matrix
+    assert both.segment.loss == pytest.approx(one.segment.loss, abs=1e-4)
+
+
 def alone(folder: Path, **options) -> dict:
     """One process, in one of its own."""
     from mgc_hf.run import fine_tune
@@ -117,21 +156,21 @@ def test_a_machine_without_the_disk_takes_part(forked, values, two, tmp_path):
 
 @pytest.mark.parametrize("own_folders", [False, True])
 @pytest.mark.parametrize("call", [5, 9])
-def test_sigkill_and_resume(forked, values, two, tmp_path, own_folders, call):
+def test_sigkill_and_resume(forked, drawn, unbroken, tmp_path, own_folders, call):
     """Both processes die after a step; resumed they end with the weights of those that never died."""
     sizes = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3, "own_folders": own_folders}
     kill = {"target": "mgc_hf.training.callbacks:Flow.on_step_end", "call": call, "how": "kill_after"}
-    killed = forked(tmp_path / "run", processes=2, scenario=RECIPE, interfere=kill, **values, **sizes)
+    killed = forked(tmp_path / "run", processes=2, scenario=RECIPE, interfere=kill, **drawn, **sizes)
     assert (killed.status, killed.others[0][0]) == (-signal.SIGKILL, -signal.SIGKILL), killed.log
     folder = tmp_path / "run" / "0" if own_folders else tmp_path / "run"
     assert (folder / f"checkpoint-{call - 1}" / "rng_state_1.pth").is_file()
-    resumed = forked(tmp_path / "run", processes=2, scenario=RECIPE, resume=True, **values, **sizes)
+    resumed = forked(tmp_path / "run", processes=2, scenario=RECIPE, resume=True, **drawn, **sizes)
     assert resumed.status == 0, resumed.log
     result = RunResult.load(folder / "results.json")
     assert result.environment.world_size == 2
     assert result.training.resumed
-    assert _weights(folder) == _weights(two)
-    assert result.training.history == RunResult.load(two / "results.json").training.history
+    assert _weights(folder) == _weights(unbroken)
+    assert result.training.history == RunResult.load(unbroken / "results.json").training.history
     if own_folders:
         assert not (tmp_path / "run" / "1").exists()
 
