@@ -1,9 +1,9 @@
 """Compare two ways of running a recipe, seed by seed on the same test tracks: accuracies and their paired difference.
 
-    python benchmarks/paired_runs.py --recipe audio_model.py --options "--model_name_or_path CHECKPOINT" \\
-        --first "" --second "--from_scratch"                             # pre-trained against from scratch
-    python benchmarks/paired_runs.py --recipe audio_model.py --options "--model_name_or_path CHECKPOINT" \\
-        --first "--bf16 true" --second "--bf16 false"                    # bfloat16 autocast against float32
+    python benchmarks/paired_runs.py --recipe audio_model.py --options="--model_name_or_path CHECKPOINT" \\
+        --first="" --second="--from_scratch"                             # pre-trained against from scratch
+    python benchmarks/paired_runs.py --recipe audio_model.py --options="--model_name_or_path CHECKPOINT" \\
+        --first="--bf16 true" --second="--bf16 false"                    # bfloat16 autocast against float32
 
 Each run is the recipe's own command on `--dataset`, with protocol `track` and one of the seeds, which draws split,
 initial weights and batches; the two ways of a seed share them. Runs are kept in `--output_dir` and read from there on a
