@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +152,7 @@ def main() -> int:
         theirs, mine = (forward(models[name], inputs, args.bf16) for name in NAMES)
         difference = max(difference, float((theirs - mine).abs().max() / theirs.abs().max()))
         for work in (forward, step):
-            works = {name: lambda work=work, name=name: work(models[name], inputs, args.bf16) for name in NAMES}
+            works = {name: partial(work, models[name], inputs, args.bf16) for name in NAMES}
             taken = measure(works, args.repeats, args.device)
             low, ratio, high = np.quantile(taken[:, 0] / taken[:, 1], (0.25, 0.5, 0.75))
             median = np.median(taken, axis=0)

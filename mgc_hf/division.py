@@ -13,6 +13,7 @@ from mgc_hf.data.facts import recording_of
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
+from mgc_hf.distributed import in_turn
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.features import LEAST_SECONDS, SegmentDataset, TrackReader, decode_tracks, prepare
 from mgc_hf.labels import join_names
@@ -69,7 +70,7 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         "demo_clips_per_genre": data.demo_clips_per_genre,
         "demo_seconds": data.demo_seconds,
     }
-    with options.train.main_process_first(desc="reading the data"):
+    with in_turn():
         corpus = read_corpus(data.dataset, revision=data.dataset_revision, columns=data.columns, **shared)
         test_corpus = None
         if data.test_dataset is not None:
@@ -133,7 +134,7 @@ def divide(
     """Divide the data and cut it into segments, by the protocol that the options name."""
     data, seed = options.data, options.data.split_seed
     seed = options.train.seed if seed is None else seed
-    with options.train.main_process_first(desc="decoding"):
+    with in_turn():
         tracks = decode(corpus, extractor.sampling_rate, data.preprocessing_num_proc)
         test_tracks = test_corpus and decode(test_corpus, extractor.sampling_rate, data.preprocessing_num_proc)
     labels = label_ids(corpus, genres)

@@ -8,15 +8,20 @@ from collections.abc import Iterable
 
 
 class MgcHfError(Exception):
-    """Base of every error that the user can mend."""
+    """Base of every error that the user can mend.
+
+    `everywhere` says that every process of a run has this error, so that one of each machine tells it.
+    """
 
     exit_status = 1
+    everywhere = False
 
 
 class OptionError(MgcHfError):
     """A wrong option, option value or option file. Exit status 2, as for any usage error."""
 
     exit_status = 2
+    everywhere = True  # all processes are given the same options
 
 
 class SourceError(MgcHfError):
@@ -67,3 +72,7 @@ class RecordError(MgcHfError):
 
 class NonFiniteLossError(MgcHfError):
     """Training reached a loss that is NaN or infinite; the text names the step."""
+
+
+class DistributedError(MgcHfError):
+    """Processes of one run that cannot reach each other, have lost each other, or were given different things."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mgc_hf.data.listing import folder_name
+from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.files import write_json
 from mgc_hf.results import PICTURE_FILES
@@ -79,6 +80,13 @@ def clear_folder(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     if (folder / IMAGES).is_dir() and not any((folder / IMAGES).iterdir()):
         (folder / IMAGES).rmdir()
+
+
+def begin(folder: Path, split: Split, overwrite: bool) -> None:
+    """Make the folder that of this run: an earlier run's files go if they are to be overwritten, the split comes."""
+    if overwrite:
+        clear_folder(folder)
+    split.save(folder / SPLIT)
 
 
 def save_recordings(folder: Path, sampling_rate: int, digests: Iterable[str]) -> None:

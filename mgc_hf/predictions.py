@@ -4,6 +4,7 @@ Kept on disk as `predictions.parquet`, so that every figure can be computed agai
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,13 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.track_id)
+
+    @classmethod
+    def concatenate(cls, several: Sequence["Predictions"]) -> "Predictions":
+        """Join predictions of one model over several parts, in this order."""
+        names = [f.name for f in fields(cls) if f.name != "genres"]
+        columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in names}
+        return cls(**columns, genres=several[0].genres)
 
     @property
     def probabilities(self) -> np.ndarray:

@@ -43,6 +43,7 @@ _PRIVATE = frozenset(
         "preprocessing_num_proc",
         "dataloader_num_workers",
         "dataloader_pin_memory",
+        "ddp_timeout",
         "hub_token",
     ]
 )

@@ -6,18 +6,15 @@ pictures and card are drawn. The test part is opened once, after the weights hav
 
 import datetime
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mgc_hf import outputs, record
+from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.cards.card import render_card
 from mgc_hf.data.protocols import Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
+from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
     cut_tracks,
@@ -29,13 +26,11 @@ from mgc_hf.division import (
     recordings,
     training_augmentation,
 )
-from mgc_hf.errors import CheckpointError, LabelError
 from mgc_hf.evaluation.score import score
-from mgc_hf.features import TrackReader, prepare
-from mgc_hf.files import write_text
+from mgc_hf.features import prepare
 from mgc_hf.options import Options, parse_options
-from mgc_hf.pictures import GenreClips, draw_all
 from mgc_hf.predictions import Predictions
+from mgc_hf.report import first_clips, write_report
 from mgc_hf.results import RunResult, SplitRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
@@ -57,15 +52,19 @@ def fine_tune(**options: Any) -> RunResult:
     return run(parse_options(argv=[], values=options), recipe="mgc_hf.fine_tune")
 
 
+@contact(lambda: "before or after training")
 def run(options: Options, recipe: str) -> RunResult:
     """Train a model by one set of options and write its folder.
+
+    Several processes walk side by side. What reads or writes the output folder is done by the main process alone
+    (`on_main`), and every process gets what came of it, the error too.
 
     Args:
         options ([`Options`]): From `parse_options`.
         recipe (`str`): The recipe's file, for the record.
 
     Returns:
-        [`RunResult`]
+        [`RunResult`]: In every process.
 
     Raises:
         MgcHfError: Anything that the user can mend.
@@ -76,117 +75,131 @@ def run(options: Options, recipe: str) -> RunResult:
     from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train
 
-    folder = Path(str(options.train.output_dir))
-    outputs.check_folder(folder, resume=options.train.resume, overwrite=options.train.overwrite_output_dir)
-    plan = plan_model(
-        options.model.model_name_or_path,
-        segment_seconds=options.data.segment_seconds,
-        hop_seconds=options.data.eval_hop_seconds,
-        model_values=options.model.model_values,
-        feature_values=options.model.feature_values,
-        tuning=FineTuning.from_values({**vars(options.model), **vars(options.train)}),
-        from_scratch=options.model.from_scratch,
-        size=options.model.size,
-    )
+    check_launch(options.train.world_size)
+    folder, resume = Path(str(options.train.output_dir)), options.train.resume
+    overwrite = options.train.overwrite_output_dir
+    on_main(lambda: outputs.check_folder(folder, resume=resume, overwrite=overwrite))
+    with in_turn():
+        plan = plan_model(
+            options.model.model_name_or_path,
+            segment_seconds=options.data.segment_seconds,
+            hop_seconds=options.data.eval_hop_seconds,
+            model_values=options.model.model_values,
+            feature_values=options.model.feature_values,
+            tuning=FineTuning.from_values({**vars(options.model), **vars(options.train)}),
+            from_scratch=options.model.from_scratch,
+            size=options.model.size,
+        )
     corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
-    if options.train.resume:
-        _check_labels(folder, genres)
+    if resume:
+        on_main(lambda: resuming.check_labels(folder, genres))
 
     set_seed(options.train.seed)
-    model, extractor = plan.build(genres)
+    with in_turn():
+        model, extractor = plan.build(genres)
     split, parts = divide(options, corpus, test_corpus, genres, extractor)
-    signature = {"genres": genres, "split": split.hash, "options": _training_signature(options)}
-    if options.train.resume:
-        finished = _finished_run(folder, split, options)
+    signature = {"genres": genres, "split": split.hash, "options": resuming.training_signature(options)}
+    same_everywhere({**signature, "rows": {name: len(part.rows) for name, part in parts.items()}})
+    if resume:
+        finished = on_main(lambda: resuming.finished_run(folder, split, options))
         if finished is not None:
             return finished
         # what cannot be resumed is told before features are extracted and before anything is written
-        find_resumable(folder, {"labels": genres, **signature})
-    trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
-    tested = recordings(parts["test"]) if test_corpus is not None else {}
-    leak = sorted(name for digest, name in tested.items() if digest in trained)
-    if "test_fraction" in options.changed:
-        if test_corpus is not None:
-            logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
-        elif options.data.train_tracks_per_genre or options.data.test_tracks_per_genre:
-            logger.warning("--test_fraction has no effect beside numbers of tracks per genre")
-    if options.train.early_stopping_patience and "validation" not in parts:
-        logger.warning("--early_stopping_patience has no effect without a validation part")
-    if options.train.overwrite_output_dir:
-        outputs.clear_folder(folder)
-    split.save(folder / outputs.SPLIT)
+        on_main(lambda: find_resumable(folder, {"labels": genres, **signature}))
+    if options.train.should_save:
+        _warn_of_idle_options(options, parts)
+    on_main(lambda: outputs.begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
         return parts[part].inputs(extractor, len(genres), augmentation, options.train.seed)
 
-    if hasattr(model, "fit_statistics") and _base_model(options) is None:
-        model.fit_statistics(inputs("train").batches(options.train.per_device_eval_batch_size))
+    with in_turn():
+        if hasattr(model, "fit_statistics") and _base_model(options) is None:
+            model.fit_statistics(inputs("train").batches(options.train.per_device_eval_batch_size))
+        train_data = inputs("train", training_augmentation(options))
+        held_out = {name: inputs(name) for name in ("validation", "test") if name in parts}
     outcome = train(
         model,
         extractor,
-        inputs("train", training_augmentation(options)),
-        inputs("validation") if "validation" in parts else None,
+        train_data,
+        held_out.get("validation"),
         parts["validation"].rows if "validation" in parts else None,
         genres,
         options.train,
         signature=signature,
     )
     model = finish_model(model)
-    predictions = _joined(
-        [
-            predict(outcome.trainer, inputs(part), parts[part].rows, genres)
-            for part in ("validation", "test")
-            if part in parts
-        ]
+    predictions = Predictions.concatenate(
+        [predict(outcome.trainer, data, parts[name].rows, genres) for name, data in held_out.items()]
     )
-    track, segment = score(
-        predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
-    )
-    result = RunResult(
-        name=folder.resolve().name,
-        protocol=split.protocol,
-        leaky=split.leaky or bool(leak),
-        seed=options.train.seed,
-        track=track,
-        segment=segment,
-        data=record.data_record(
-            corpus,
-            test_corpus,
-            {part: held.rows for part, held in parts.items()},
-            genres,
-            segment_seconds=options.data.segment_seconds,
-            hop_seconds=_test_hop(options, split, extractor),
-            sampling_rate=extractor.sampling_rate,
-        ),
-        split=SplitRecord(
-            split.unit, split.seed, split.hash, leak_statement(split.statement, leak, test_corpus is not None)
-        ),
-        model=record.model_record(model, extractor, _base_model(options)),
-        training=TrainingRecord(
-            recipe=Path(recipe).name,
-            epochs=outcome.epochs,
-            steps=outcome.steps,
-            selected=outcome.selected,
-            selected_epoch=outcome.selected_epoch,
-            weight_averaging=options.train.weight_averaging > 0,
-            history=outcome.history,
-            options=record.public_options(options.changed),
-            resolved=record.public_options(options.resolved),
-            seconds=outcome.seconds,
-            resumed=outcome.resumed,
-        ),
-        environment=record.environment_record(
-            str(options.train.device), options.train.world_size, record.precision(options)
-        ),
-        **_stamp(),
-    )
-    if options.train.should_save:
+
+    def document() -> RunResult:
+        trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
+        tested = recordings(parts["test"]) if test_corpus is not None else {}
+        leak = sorted(name for digest, name in tested.items() if digest in trained)
+        track, segment = score(
+            predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
+        )
+        result = RunResult(
+            name=folder.resolve().name,
+            protocol=split.protocol,
+            leaky=split.leaky or bool(leak),
+            seed=options.train.seed,
+            track=track,
+            segment=segment,
+            data=record.data_record(
+                corpus,
+                test_corpus,
+                {part: held.rows for part, held in parts.items()},
+                genres,
+                segment_seconds=options.data.segment_seconds,
+                hop_seconds=_test_hop(options, split, extractor),
+                sampling_rate=extractor.sampling_rate,
+            ),
+            split=SplitRecord(
+                split.unit, split.seed, split.hash, leak_statement(split.statement, leak, test_corpus is not None)
+            ),
+            model=record.model_record(model, extractor, _base_model(options)),
+            training=_training_record(outcome, options, recipe),
+            environment=record.environment_record(
+                str(options.train.device), options.train.world_size, record.precision(options)
+            ),
+            **_stamp(),
+        )
         save_model_folder(model, extractor, folder)
         outputs.save_recordings(folder, int(extractor.sampling_rate), trained)
-        clips = _clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
-        _write(result, predictions, folder, clips)
-    return result
+        clips = first_clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
+        write_report(result, predictions, folder, clips)
+        return result
+
+    return on_main(document)
+
+
+def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
+    if "test_fraction" in options.changed:
+        if options.data.test_dataset is not None:
+            logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
+        elif options.data.train_tracks_per_genre or options.data.test_tracks_per_genre:
+            logger.warning("--test_fraction has no effect beside numbers of tracks per genre")
+    if options.train.early_stopping_patience and "validation" not in parts:
+        logger.warning("--early_stopping_patience has no effect without a validation part")
+
+
+def _training_record(outcome: Any, options: Options, recipe: str) -> TrainingRecord:
+    return TrainingRecord(
+        recipe=Path(recipe).name,
+        epochs=outcome.epochs,
+        steps=outcome.steps,
+        selected=outcome.selected,
+        selected_epoch=outcome.selected_epoch,
+        weight_averaging=options.train.weight_averaging > 0,
+        history=outcome.history,
+        options=record.public_options(options.changed),
+        resolved=record.public_options(options.resolved),
+        seconds=outcome.seconds,
+        resumed=outcome.resumed,
+    )
 
 
 def _test_hop(options: Options, split: Split, extractor: Any) -> float:
@@ -302,7 +315,7 @@ def evaluate(
         **_stamp(),
     )
     if output_dir is not None:
-        _write(result, predictions, Path(output_dir), None)
+        write_report(result, predictions, Path(output_dir), None)
     return result
 
 
@@ -310,96 +323,8 @@ def evaluate(
 EXTERNAL = "external"
 
 
-def _check_labels(folder: Path, genres: list[str]) -> None:
-    """Refuse to go on with a run that was made for other genres.
-
-    Raises:
-        LabelError: Both lists are shown.
-    """
-    from mgc_hf.training import find_resumable
-
-    find_resumable(folder, {"labels": genres})
-    if not (folder / outputs.RESULTS).is_file():
-        return
-    before = RunResult.load(folder / outputs.RESULTS).data.genres
-    if before != genres:
-        raise LabelError(
-            f"--resume {folder}: the run was made for the genres {before}, the data has {genres}",
-            sorted(set(genres) - set(before)),
-            sorted(set(before) - set(genres)),
-        )
-
-
-def _finished_run(folder: Path, split: Split, options: Options) -> RunResult | None:
-    """Return the record of a run that is complete and was asked to go on without changes, else `None`.
-
-    Raises:
-        CheckpointError: It is complete, but other clips are to be used now.
-    """
-    if not (folder / outputs.RESULTS).is_file():
-        return None
-    result = RunResult.load(folder / outputs.RESULTS)
-    if result.training is None or result.training.resolved != record.public_options(options.resolved):
-        return None
-    if result.split.hash != split.hash:
-        raise CheckpointError(
-            f"--resume {folder}: the run is finished, and was made with other clips than the data now has (its split "
-            "differs); start anew with --overwrite_output_dir, or in another folder"
-        )
-    logger.warning("%s: the run is finished; nothing left to train", folder)
-    return result
-
-
-def _training_signature(options: Options) -> dict[str, Any]:
-    """Return what a resumed run must share with the one that it goes on from.
-
-    Of the arithmetic that is what was chosen, not what was asked for, which may leave it to the device.
-    """
-    free = {"save_strategy", "save_steps", "save_total_limit", "report_to", "num_resamples", "pictures"}
-    shared = {
-        name: value
-        for name, value in record.public_options(options.resolved).items()
-        if name not in free | {"bf16", "fp16"}
-    }
-    return {**shared, "precision": record.precision(options)}
-
-
-def _joined(several: Sequence[Predictions]) -> Predictions:
-    columns = ("track_id", "segment", "start_s", "part", "label", "logits")
-    joined = {name: np.concatenate([getattr(one, name) for one in several]) for name in columns}
-    return Predictions(**joined, genres=several[0].genres)
-
-
 def _stamp() -> dict[str, Any]:
     from mgc_hf import __version__
 
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {"created": now, "mgc_hf_version": __version__}
-
-
-def _clips(part: Part, genres: Sequence[str], extractor: Any, seconds: float = 10.0) -> GenreClips:
-    """Take the first seconds of one training track per genre, with its spectrogram, for the pictures of sound."""
-    from mgc_hf.models.mel_lstm import LogMelFeatureExtractor
-
-    rate = int(extractor.sampling_rate)
-    if not isinstance(extractor, LogMelFeatureExtractor):
-        extractor = LogMelFeatureExtractor(sampling_rate=rate)
-    reader, waveforms = TrackReader(part.tracks), {}
-    for label, genre in enumerate(genres):
-        rows = np.flatnonzero(part.rows.label == label)
-        if len(rows):
-            samples = reader.read(int(part.rows.track[rows[0]]))[: round(seconds * rate)]
-            waveforms[genre] = (samples, rate)
-    mels = {
-        genre: extractor(samples, sampling_rate=rate, return_tensors="np")["input_features"][0]
-        for genre, (samples, _) in waveforms.items()
-    }
-    return GenreClips(waveforms, mels, extractor.hop_length, extractor.fmin, extractor.fmax or rate / 2)
-
-
-def _write(result: RunResult, predictions: Predictions, folder: Path, clips: GenreClips | None) -> None:
-    """Write all that documents a run; the record comes last, so that a folder with it is complete."""
-    predictions.save(folder / outputs.PREDICTIONS)
-    draw_all(result, clips, folder)
-    write_text(folder / outputs.CARD, render_card(result))
-    result.save(folder / outputs.RESULTS)

@@ -41,8 +41,9 @@ def test_commands_parse(page, command):
     words = shlex.split(command, comments=True)
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
-    if words[:2] == ["accelerate", "launch"]:
-        words = ["python", *words[2:]]
+    if words[:2] == ["accelerate", "launch"] or words[0] == "torchrun":
+        script = next(index for index, word in enumerate(words) if word.endswith(".py"))
+        words = ["python", *words[script:]]
     if words[0] == "make":
         assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
     elif words[0] == "mgc-hf":

@@ -10,14 +10,15 @@ PACKAGE = Path(mgc_hf.__file__).parent
 #: Folder or module of the package -> layer.
 LAYERS = {
     **dict.fromkeys(("errors", "files", "labels"), 0),
-    **dict.fromkeys(("predictions", "results"), 1),
+    **dict.fromkeys(("distributed", "predictions", "results"), 1),
     **dict.fromkeys(("data", "models", "evaluation"), 2),
     **dict.fromkeys(("augment", "options"), 3),
     "features": 4,
     **dict.fromkeys(("training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
-    "run": 7,
-    "cli": 8,
+    **dict.fromkeys(("report", "resuming"), 7),
+    "run": 8,
+    "cli": 9,
 }
 
 #: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.
@@ -73,7 +74,7 @@ def test_no_layer_imports_a_higher_one():
 def test_the_rule_finds_a_breach():
     path = PACKAGE / "data" / "audio.py"
     assert breaches(path, "def f():\n    from mgc_hf.run import run\n") == [
-        "data/audio.py:2: data (layer 2) imports mgc_hf.run (layer 7)"
+        "data/audio.py:2: data (layer 2) imports mgc_hf.run (layer 8)"
     ]
     assert breaches(path, "from mgc_hf import features") != []
     assert breaches(path, "from mgc_hf.data import folder\nfrom mgc_hf.errors import AudioError") == []

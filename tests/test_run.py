@@ -115,6 +115,20 @@ def test_random_windows_in_training_and_a_hop_in_evaluation(run_values, music_fo
     np.testing.assert_allclose(found, tracks.probabilities[0], atol=1e-5)
 
 
+def test_a_resumed_run_trains_on_the_same_random_windows(run_values, tmp_path):
+    values = {**run_values, "num_train_epochs": 2, "random_windows": 2, "pictures": False, "save_total_limit": 9}
+    fine_tune(**values, output_dir=str(tmp_path / "unbroken"))
+    resumed = tmp_path / "resumed"
+    shutil.copytree(tmp_path / "unbroken", resumed)
+    for name in ("results.json", "model.safetensors", "predictions.parquet"):
+        (resumed / name).unlink()
+    last = max(resumed.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    shutil.rmtree(last)
+    assert fine_tune(**values, output_dir=str(resumed), resume=True).training.resumed
+    for name in ("model.safetensors", "predictions.parquet"):
+        assert (resumed / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+
+
 def test_an_output_folder_in_use_is_refused(finished_run, run_values):
     before = (finished_run / "results.json").read_bytes()
     with pytest.raises(OptionError, match="--resume.*--overwrite_output_dir"):

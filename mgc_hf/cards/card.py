@@ -132,8 +132,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "has_local_source": any(not _is_hub_id(s) and not _is_demo(s, data.is_demo) for s in sources),
         "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
         "is_gtzan": set(data.genres) <= set(GTZAN_GENRES) and not all(_is_demo(s, data.is_demo) for s in sources),
-        "from_scratch": result.model.base_model is None,
-        "base_model": _base_model(result),
+        **_beginning(result),
         # the code of our own models lies beside the weights; all others are transformers' own
         "own_code": result.model.model_type in OWN_MODELS,
         "folder": Markdown(FOLDER),
@@ -166,7 +165,7 @@ def _title(result: RunResult) -> str:
         marks.append("leaky split")
     if result.data.is_demo:
         marks.append("synthetic demo corpus")
-    if result.training and result.model.base_model is None and result.model.model_type not in OWN_MODELS:
+    if result.training and _lacks_pre_training(result):
         marks.append("not pre-trained")
     kind = "music genre classification" if result.training else "evaluation"
     return f"{_shown(result.name)}: {kind}" + (f" ({', '.join(marks)})" if marks else "")
@@ -321,8 +320,21 @@ def _shown(name: str) -> str:
     return name if _is_hub_id(name) else clean(without_paths(name)) or "unnamed"
 
 
-def _base_model(result: RunResult) -> Markdown | None:
+def _lacks_pre_training(result: RunResult) -> bool:
+    """Whether a model of a kind that comes pre-trained began without: that weighs on every figure."""
+    return result.model.base_model is None and result.model.model_type not in OWN_MODELS
+
+
+def _beginning(result: RunResult) -> dict[str, Any]:
+    """Say what the weights were before training."""
     name = result.model.base_model
-    if name is None:
-        return None
+    if name is not None:
+        return {"began": "fine-tuned", "weights_began": _base_model(name)}
+    if _lacks_pre_training(result):
+        began = "trained from scratch, without pre-trained weights,"
+        return {"began": began, "weights_began": "from scratch, at random: not pre-trained"}
+    return {"began": "trained from scratch", "weights_began": "from scratch"}
+
+
+def _base_model(name: str) -> Markdown:
     return Markdown(f"[{name}](https://huggingface.co/{name})") if _is_hub_id(name) else code(_shown(name))

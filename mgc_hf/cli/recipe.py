@@ -1,10 +1,12 @@
 """What every recipe does when it is started: read options, walk, print the scores, leave with the right status."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from mgc_hf.distributed import leave
 from mgc_hf.errors import MgcHfError
 
 
@@ -12,7 +14,8 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     """Run a recipe from the command line.
 
     Exit status: 0 when the model folder is complete, 1 when the run failed, 2 for wrong options, 130 or 143 after
-    SIGINT or SIGTERM, with a checkpoint to resume from.
+    SIGINT or SIGTERM, with a checkpoint to resume from. Of several processes the main one prints the scores, and one
+    of each machine an error that all have.
 
     Args:
         defaults (`Mapping[str, Any]`): The recipe's options that differ from the package's.
@@ -29,8 +32,10 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
         set_up_progress()
         result = run(options, recipe)
     except MgcHfError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if not error.everywhere or os.environ.get("LOCAL_RANK", "0") == "0":
+            print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_status)
     if options.train.should_save:
         print(result.summary())
         print(f"model, card and pictures: {options.train.output_dir}")
+    leave()

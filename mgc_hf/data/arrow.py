@@ -10,15 +10,14 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mgc_hf.data.audio import AUDIO_VERSION, verify
 from mgc_hf.data.listing import Clip, Fault
 from mgc_hf.data.parquet import read_audio
+from mgc_hf.data.threads import count_threads, map_in_order
 from mgc_hf.errors import AudioError, MgcHfError, SourceError
 
 if TYPE_CHECKING:
@@ -28,10 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Raise it when the same source would give other rows.
 CORPUS_VERSION = 1
-_THREADS = 2  # soundfile and soxr release the interpreter's lock
 _FAULT_COLUMNS = ("fault_file", "fault_reason", "fault_kind")
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 def build(
@@ -137,7 +133,8 @@ def generate_rows(specification: str) -> Iterator[dict[str, Any]]:
     items = _demo_items(wanted["demo"]) if wanted["demo"] else _clip_items(wanted["clips"], wanted["audio_column"])
     min_seconds = wanted["min_seconds"]
     faults = []
-    for (clip, content), error in _map_in_order(lambda item: _fault_of(*item, min_seconds), items):
+    checked = map_in_order(lambda item: _fault_of(*item, min_seconds), items, count_threads())
+    for (clip, content), error in checked:
         row = {
             "audio": {"bytes": content, "path": clip.path if clip.row is None and content is None else clip.name},
             "genre": clip.genre,
@@ -182,17 +179,3 @@ def _fault_of(clip: Clip, content: bytes | None, min_seconds: float) -> AudioErr
             raise
         return error
     return None
-
-
-def _map_in_order(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[tuple[_In, _Out]]:
-    """Map on a few threads, keeping the order and holding only a few items."""
-    pending: deque[tuple[_In, Any]] = deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for item in items:
-            pending.append((item, pool.submit(function, item)))
-            if len(pending) > 2 * _THREADS:
-                done, future = pending.popleft()
-                yield done, future.result()
-        while pending:
-            done, future = pending.popleft()
-            yield done, future.result()

@@ -18,6 +18,7 @@ from mgc_hf.errors import AudioError
 
 #: Part of every cache key that depends on decoded audio: raise it when the same file would give other samples or errors.
 AUDIO_VERSION = 1
+_HELD_SAMPLES = 2**22  # all channels together
 #: Lossy formats overshoot full scale by less than this factor (3 dB); beyond it the level is worth a note.
 LOUD_PEAK = 2.0**0.5
 
@@ -61,21 +62,22 @@ def decode(source: AudioSource, sampling_rate: int | None = None, name: str | No
     Raises:
         AudioError: The file cannot be read, is of a format that cannot, is empty, or holds NaN or infinite samples.
     """
-    audio = AudioStream(source, sampling_rate, name=name)
+    audio = AudioStream(source, sampling_rate, None, name)
     blocks = list(audio)
     samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return Audio(samples, audio.sampling_rate, audio.source_sampling_rate, audio.channels, audio.notes)
 
 
 def stream(
-    source: AudioSource, sampling_rate: int | None = None, block_seconds: float = 10.0, name: str | None = None
+    source: AudioSource, sampling_rate: int | None = None, block_seconds: float | None = 10.0, name: str | None = None
 ) -> "AudioStream":
     """Decode a file block by block, in memory that does not grow with its length.
 
     Args:
         source (`str`, `PathLike` or `bytes`): As for [`decode`].
         sampling_rate (`int`, *optional*): Wanted rate in Hz; the file's own where not given.
-        block_seconds (`float`, *optional*, defaults to 10.0): Length of every block but the last, in seconds.
+        block_seconds (`float`, *optional*, defaults to 10.0): Length of every block but the last, in seconds; with
+            `None` they are as long as it comes, which saves copies.
         name (`str`, *optional*): What messages call the file; defaults to the path.
 
     Returns:
@@ -179,7 +181,8 @@ def from_array(
 class AudioStream:
     """An iterator over mono blocks of one file; made by [`stream`].
 
-    A file of several channels is decoded twice: the mono rule needs the levels of the whole file first.
+    The mono rule needs the levels of a whole file first: of several channels, up to 4 million samples (47 s of stereo
+    at 44.1 kHz) are held meanwhile; a longer file is decoded twice.
 
     Attributes:
         sampling_rate (`int`): Rate of the blocks in Hz.
@@ -192,7 +195,7 @@ class AudioStream:
         self,
         source: AudioSource,
         sampling_rate: int | None = None,
-        block_seconds: float = 10.0,
+        block_seconds: float | None = 10.0,
         name: str | None = None,
     ):
         self._reader = Reader(source, name)
@@ -200,8 +203,9 @@ class AudioStream:
         self.sampling_rate = sampling_rate or self.source_sampling_rate
         self.channels = self._reader.channels
         self.notes = self._reader.notes
-        self._block_length = max(1, round(block_seconds * self.sampling_rate))
         self._blocks = self._generate(source, name)
+        if block_seconds is not None:
+            self._blocks = _cut(self._blocks, max(1, round(block_seconds * self.sampling_rate)))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self
@@ -215,41 +219,47 @@ class AudioStream:
         self._reader.close()
 
     def _generate(self, source: AudioSource, name: str | None) -> Generator[np.ndarray, None, None]:
-        with self._reader:
-            weights = np.ones(1)
+        try:
+            weights, blocks = np.ones(1), self._reader.blocks()
             if self.channels > 1:
-                with Reader(source, name) as survey:
-                    levels = Levels(self.channels)
-                    for block in survey.blocks():
-                        levels.add(block)
-                weights, note = levels.mono_rule()
-                self.notes += (note,) if note else ()
-            pieces: list[np.ndarray] = []
-            length = total = 0
-            for piece in self._resampled(weights):
-                pieces.append(piece)
-                length, total = length + len(piece), total + len(piece)
-                if length >= self._block_length:
-                    joined = np.concatenate(pieces)
-                    whole = length - length % self._block_length
-                    yield from np.split(joined[:whole], whole // self._block_length)
-                    pieces, length = [joined[whole:]], length - whole
-            if length:
-                yield np.concatenate(pieces)
+                weights, blocks = self._survey(source, name)
+            total = 0
+            for piece in self._resampled(blocks, weights):
+                if len(piece):
+                    total += len(piece)
+                    yield piece
             if not total:
                 frames = self._reader.num_frames
                 raise _too_short(self._reader.name, frames, self.source_sampling_rate, self.sampling_rate)
+        finally:
+            self._reader.close()  # of a long file another one than at the start
 
-    def _resampled(self, weights: np.ndarray) -> Iterator[np.ndarray]:
+    def _survey(self, source: AudioSource, name: str | None) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+        """Return the channels' weights and all blocks: those that were read for it, or of a long file a second reading."""
+        levels, held = Levels(self.channels), []
+        for block in self._reader.blocks():
+            levels.add(block)
+            held.append(block)
+            if self._reader.num_frames * self.channels > _HELD_SAMPLES:
+                held.clear()
+        weights, note = levels.mono_rule()
+        self.notes += (note,) if note else ()
+        if held:
+            return weights, iter(held)
+        self._reader.close()
+        self._reader = Reader(source, name)
+        return weights, self._reader.blocks()
+
+    def _resampled(self, blocks: Iterator[np.ndarray], weights: np.ndarray) -> Iterator[np.ndarray]:
         resampler: Any = None
         if self.sampling_rate != self.source_sampling_rate:
             import soxr
 
             resampler = soxr.ResampleStream(self.source_sampling_rate, self.sampling_rate, 1, dtype="float32")
         peak = 0.0
-        for block in self._reader.blocks():
+        for block in blocks:
             mono = mix(block, weights)
-            peak = max(peak, float(np.abs(mono).max()))
+            peak = max(peak, float(mono.max()), -float(mono.min()))
             yield resampler.resample_chunk(mono) if resampler else mono
         if resampler:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
@@ -257,6 +267,22 @@ class AudioStream:
             self.notes += (self._reader.truncation,)
         if peak > LOUD_PEAK:
             self.notes += (f"over full scale: peak {peak:.1f}",)
+
+
+def _cut(pieces: Iterator[np.ndarray], block_length: int) -> Generator[np.ndarray, None, None]:
+    """Join pieces to blocks of one length; the last may be shorter."""
+    held: list[np.ndarray] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += len(piece)
+        if length >= block_length:
+            joined = np.concatenate(held)
+            whole = length - length % block_length
+            yield from np.split(joined[:whole], whole // block_length)
+            held, length = [joined[whole:]], length - whole
+    if length:
+        yield np.concatenate(held)
 
 
 def _judge(name: str, num_samples: int, seconds: float, min_seconds: float, low: np.ndarray, high: np.ndarray) -> None:

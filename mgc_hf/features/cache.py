@@ -65,7 +65,7 @@ def code_version(*objects: Any) -> list[str]:
     the same in two processes.
     """
     modules = {name for item in objects for name in _with_siblings(item.__module__)}
-    return [*map(_file_digest, sorted(modules)), importlib.metadata.version("transformers")]
+    return [*map(_file_digest, sorted(modules)), _transformers_version()]
 
 
 def _with_siblings(name: str) -> set[str]:
@@ -84,9 +84,14 @@ def _file_digest(module: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else uuid.uuid4().hex
 
 
+@cache
+def _transformers_version() -> str:
+    return importlib.metadata.version("transformers")
+
+
 def cached_map(
     dataset: "Dataset",
-    function: Callable[["pa.Table"], "pa.Table"],
+    function: Callable[..., "pa.Table"],
     new_fingerprint: str,
     beside: "Dataset",
     **options: Any,
@@ -97,7 +102,7 @@ def cached_map(
 
     Args:
         dataset (`datasets.Dataset`): What is mapped.
-        function (`Callable`): From a batch to the columns of the result.
+        function (`Callable`): From a batch (and, with `with_indices=True`, its rows' numbers) to the result's columns.
         new_fingerprint (`str`): Names the result.
         beside (`datasets.Dataset`): The file is kept beside this data set's own, or in the datasets cache if it lives
             in memory.

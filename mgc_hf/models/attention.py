@@ -41,7 +41,7 @@ def attention_forward(
         `tuple[torch.Tensor, None]`: Output of shape `(batch_size, num_frames, num_heads, head_dim)`, and no weights.
     """
     is_written_out = dropout > 0 and query.device.type == "cpu" and query.shape[1] == key.shape[1]
-    if not is_written_out or kwargs.get("is_causal"):
+    if not is_written_out or kwargs.get("is_causal") or kwargs.get("position_bias") is not None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )

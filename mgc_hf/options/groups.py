@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from transformers import TrainingArguments
 
+from mgc_hf.distributed import join
 from mgc_hf.errors import OptionError
 from mgc_hf.options.precision import choose_precision
 
@@ -404,9 +405,10 @@ class TrainOptions(TrainingArguments, _Checked):
     head_learning_rate: float | None = _option(
         None, "Peak learning rate of the classification head; --learning_rate by default"
     )
-    bf16: bool | None = _option(  # type: ignore[assignment]  # a bool once it is chosen
+    bf16: bool | None = _option(  # type: ignore[assignment]  # empty: by the device
         False, "bfloat16 autocast, weights stay float32; recipes that leave it open use it where the device has it"
     )
+    ddp_timeout: int = _option(1800, "Seconds that a process waits for the others before it gives them up")
     weight_decay: float = _option(0.1, "Weight decay of AdamW")
     label_smoothing_factor: float = _option(0.1, "Label smoothing")
     metric_for_best_model: str | None = _option(
@@ -434,6 +436,7 @@ class TrainOptions(TrainingArguments, _Checked):
 
         Raises:
             OptionError: Values out of range, or values that the Trainer refuses.
+            DistributedError: A launcher has started several processes, and they do not find each other.
         """
         self._check(
             (bool(self.output_dir), "output_dir", "given: the folder that receives the model"),
@@ -472,9 +475,9 @@ class TrainOptions(TrainingArguments, _Checked):
             (not (self.resume and self.overwrite_output_dir), "resume", "given without --overwrite_output_dir"),
         )
         precision = choose_precision(self.bf16, self.fp16, self.use_cpu)
-        self.bf16 = self.fp16 = (
-            False  # the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
-        )
+        # told afterwards: the Trainer would take bf16 on a CPU only with use_cpu, which loses ddp_timeout
+        self.bf16 = self.fp16 = False
+        self.use_cpu = join(use_cpu=self.use_cpu, timeout_seconds=self.ddp_timeout)
         try:
             super().__post_init__()
         except (ValueError, TypeError, ImportError) as error:

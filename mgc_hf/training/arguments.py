@@ -19,6 +19,7 @@ _FIXED: dict[str, tuple[Any, str]] = {
     "fp16_full_eval": (False, "it would turn the weights themselves into half precision"),
     "bf16_full_eval": (False, "it would turn the weights themselves into half precision"),
     "save_only_model": (False, "such a checkpoint cannot be resumed from"),
+    "save_on_each_node": (False, "one process writes, the others are sent what they need"),
     "ignore_data_skip": (False, "a resumed epoch would see other batches"),
     "eval_on_start": (False, "validation is once an epoch"),
     "deepspeed": (None, "weights must be whole in every process; use plain data parallelism"),

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +168,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
 
 
 def stage(output_dir: str | Path, step: int) -> Path:
-    """Return the temporary folder that a checkpoint is written into; the same name in every process."""
+    """Return the temporary folder that a checkpoint is written into."""
     return Path(output_dir) / f"{_TEMPORARY}{step}"
 
 
@@ -188,6 +189,7 @@ def commit(
         sync_path(path)
     manifest = {
         "format": FORMAT,
+        "id": uuid.uuid4().hex,  # tells it from a checkpoint of the same step on another machine's disk
         "step": step,
         "best_step": best_step,
         "files": {path.relative_to(staged).as_posix(): path.stat().st_size for path in files},

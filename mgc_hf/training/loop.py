@@ -10,12 +10,14 @@ from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import TrainerState
 
+from mgc_hf.distributed import contact, on_main
 from mgc_hf.errors import OptionError
 from mgc_hf.results import EpochRecord
 from mgc_hf.training import checkpoints
 from mgc_hf.training.arguments import trainer_arguments
 from mgc_hf.training.callbacks import EarlyStopping
 from mgc_hf.training.checkpoints import Checkpoint
+from mgc_hf.training.mirror import mirrored
 from mgc_hf.training.predicting import Validation
 from mgc_hf.training.signals import StoppedBySignal, StopSignals
 from mgc_hf.training.trainer import GenreTrainer
@@ -97,6 +99,7 @@ def train(
         CheckpointError: Nothing whole to resume from, another run's checkpoint, or a disk that is full.
         LabelError: The run to be resumed had other labels.
         NonFiniteLossError: The loss is NaN or infinite.
+        DistributedError: Another process has ended or cannot be reached.
         StoppedBySignal: SIGTERM or SIGINT (a `SystemExit`).
     """
     validation = None
@@ -118,14 +121,20 @@ def train(
     for callback in callbacks:
         trainer.add_callback(callback)
     trainer.signature = {**(signature or {}), **_own_signature(trainer, genres, options.weight_averaging)}
-    checkpoint = _starting_point(trainer, options)
-    already_finished = checkpoint is not None and _is_finished(trainer, checkpoint)
-    if checkpoint is not None and already_finished:
-        logger.warning("%s: the run is finished, nothing left to train", checkpoint.path)
-        trainer.restore(checkpoint)
-    else:
-        _run(trainer, checkpoint)
-    return _outcome(trainer, already_finished)
+    with contact(lambda: f"at step {trainer.state.global_step + 1}"):
+        checkpoint = on_main(lambda: _starting_point(trainer, options))
+        with trainer.checkpoint_files:
+            source = None
+            if checkpoint is not None:
+                source = trainer.checkpoint_files.enter_context(mirrored(checkpoint.path))
+            already_finished = source is not None and _is_finished(trainer, source)
+            if source is not None and already_finished:
+                if trainer.args.should_save:
+                    logger.warning("%s: the run is finished, nothing left to train", source)
+                trainer.restore(source)
+            else:
+                _run(trainer, source)
+        return _outcome(trainer, already_finished)
 
 
 def _own_signature(trainer: GenreTrainer, genres: Sequence[str], weight_averaging: float) -> dict[str, Any]:
@@ -144,7 +153,10 @@ def _own_signature(trainer: GenreTrainer, genres: Sequence[str], weight_averagin
 
 
 def _starting_point(trainer: GenreTrainer, options: Any) -> Checkpoint | None:
-    """Find what to go on from, and clear what an earlier run or a kill left; the folder is untouched if it raises."""
+    """Find what to go on from, and clear what an earlier run or a kill left; the folder is untouched if it raises.
+
+    For the main process: it alone looks at the folder.
+    """
     output_dir = Path(options.output_dir)
     checkpoint = None
     if options.resume:
@@ -156,34 +168,31 @@ def _starting_point(trainer: GenreTrainer, options: Any) -> Checkpoint | None:
             f"--output_dir {output_dir} holds checkpoints of an earlier run; go on from them with --resume, replace "
             "them with --overwrite_output_dir, or choose another folder"
         )
-    trainer.accelerator.wait_for_everyone()  # all have looked before one clears
-    if trainer.is_world_process_zero():
-        checkpoints.clean(output_dir)
-        if not options.resume:
-            for _, path in checkpoints.list_checkpoints(output_dir):
-                checkpoints.delete(path)
-    trainer.accelerator.wait_for_everyone()
+    checkpoints.clean(output_dir)
+    if not options.resume:
+        for _, path in checkpoints.list_checkpoints(output_dir):
+            checkpoints.delete(path)
     return checkpoint
 
 
-def _is_finished(trainer: GenreTrainer, checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is that of a run that did all its steps or stopped early."""
+def _is_finished(trainer: GenreTrainer, source: Path) -> bool:
+    """Whether the files of a checkpoint are those of a run that did all its steps or stopped early."""
     *_, max_steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())
-    if checkpoint.step >= max_steps:
+    state = TrainerState.load_from_json(str(source / TRAINER_STATE_NAME))
+    if state.global_step >= max_steps:
         return True
     patience = next((c for c in trainer.callback_handler.callbacks if isinstance(c, EarlyStopping)), None)
     if patience is None:
         return False
-    state = TrainerState.load_from_json(str(checkpoint.path / TRAINER_STATE_NAME))
     stored = (state.stateful_callbacks or {}).get(EarlyStopping.__name__, {}).get("attributes", {})
     return stored.get("early_stopping_patience_counter", 0) >= patience.early_stopping_patience
 
 
-def _run(trainer: GenreTrainer, checkpoint: Checkpoint | None) -> None:
+def _run(trainer: GenreTrainer, source: Path | None) -> None:
     with StopSignals() as stop:
         trainer.stop_signals = stop
         try:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint.path))
+            trainer.train(resume_from_checkpoint=None if source is None else str(source))
             trainer.check_finite()
             trainer.leave_if_asked()  # after the last step
         except StoppedBySignal as stopped:

@@ -1,26 +1,30 @@
 """`GenreTrainer`: transformers' Trainer with one loss for all models, whole checkpoints and honest validation."""
 
+import io
+import random
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch.nn.functional import cross_entropy
 from transformers import PrinterCallback, ProgressCallback, Trainer
 from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_utils import SaveStrategy
 
-from mgc_hf.errors import OptionError
+from mgc_hf.distributed import on_main
+from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.features import collate
 from mgc_hf.models.heads import HEAD, head_parameters
 from mgc_hf.training import checkpoints
 from mgc_hf.training.averaging import WeightAverage
 from mgc_hf.training.callbacks import EarlyStopping, Flow, Progress, Recorder
-from mgc_hf.training.checkpoints import Checkpoint
 from mgc_hf.training.finite import LOOK_EVERY, FiniteWatch
+from mgc_hf.training.mirror import WEIGHTS, mirrored
 from mgc_hf.training.predicting import Validation, validation_metrics
 from mgc_hf.training.sampling import EpochSampler
 from mgc_hf.training.saving import no_progress_bars
@@ -112,6 +116,7 @@ class GenreTrainer(Trainer):
         if early_stopping_patience and validation is not None:
             self.add_callback(EarlyStopping(early_stopping_patience))
         self.saved_step: int | None = None
+        self.checkpoint_files = ExitStack()  # what is held only while a checkpoint is read
         self._best_in_memory: dict[str, torch.Tensor] | None = None
         self.watch = FiniteWatch(args.device, args.learning_rate)
 
@@ -155,6 +160,20 @@ class GenreTrainer(Trainer):
             return count
         return self.accelerator.reduce(torch.tensor(count, device=device), "sum")
 
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """Take the batches of a step; rows that only fill up an epoch's last batches lose their labels.
+
+        accelerate repeats rows until all processes have as many, but each row shall count once, as in one process.
+        """
+        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batch_size, processes = self.args.train_batch_size, self.args.world_size
+        left = len(self.train_dataset) % (batch_size * processes)
+        if processes > 1 and left and self.accelerator.gradient_state.end_of_dataloader:
+            own = max(0, left - self.args.process_index * batch_size)
+            batches[-1]["labels"] = batches[-1]["labels"][:own]
+            count = self._get_num_items_in_batch(batches, device)
+        return batches, count
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
@@ -163,7 +182,7 @@ class GenreTrainer(Trainer):
         Args:
             model (`torch.nn.Module`): The model, wrapped or not.
             inputs (`dict[str, torch.Tensor]`): Model inputs and `labels`: `int64` of shape `(batch_size,)`, or
-                `float32` of shape `(batch_size, num_labels)` (mixup).
+                `float32` of shape `(batch_size, num_labels)` (mixup). Rows beyond the labels do not count.
             return_outputs (`bool`, *optional*, defaults to `False`): Return the model's output too.
             num_items_in_batch (`int` or `torch.Tensor`, *optional*): Segments of the accumulated batch over all
                 processes; those of this batch by default.
@@ -171,7 +190,7 @@ class GenreTrainer(Trainer):
         inputs = dict(inputs)
         labels = inputs.pop("labels")
         outputs = model(**inputs)
-        logits = outputs.logits.float()
+        logits = outputs.logits.float()[: len(labels)]
         total = cross_entropy(logits, labels, reduction="sum", label_smoothing=self.args.label_smoothing_factor)
         with torch.no_grad():
             hard = labels if labels.ndim == 1 else labels.argmax(-1)
@@ -249,44 +268,83 @@ class GenreTrainer(Trainer):
             return
         self.check_finite()
         self.recorder.fold()
-        output_dir = self.output_dir
-        staged = checkpoints.stage(output_dir, step)
-        self.accelerator.wait_for_everyone()
+        random_states = self._gather_random_states()
+        on_main(lambda: self._write_checkpoint(step, random_states))
+        self.saved_step = step
+
+    def _gather_random_states(self) -> dict[str, bytes]:
+        """Return the random states of every process, as files of the names and content that the Trainer reads."""
+        states = {
+            "python": random.getstate(),
+            "numpy": np.random.get_state(),
+            "cpu": torch.random.get_rng_state(),
+        }
+        several = self.args.world_size > 1
+        if torch.cuda.is_available():
+            states["cuda"] = torch.cuda.get_rng_state_all() if several else torch.cuda.get_rng_state()
+        name = f"rng_state_{self.args.process_index}.pth" if several else "rng_state.pth"
+        buffer = io.BytesIO()
+        torch.save(states, buffer)
+        gathered = gather_object([(name, buffer.getvalue())])
+        return dict(gathered)
+
+    def _write_checkpoint(self, step: int, random_states: dict[str, bytes]) -> None:
+        """Write a checkpoint and delete old ones; for the main process.
+
+        Raises:
+            CheckpointError: The disk refused.
+        """
+        staged = checkpoints.stage(self.output_dir, step)
         try:
-            self._write_checkpoint(staged)
-            self.accelerator.wait_for_everyone()
-            if self.args.should_save:
-                checkpoint = checkpoints.commit(
-                    staged, output_dir, step, best_step=self.state.best_global_step, signature=self.signature
-                )
-                checkpoints.rotate(output_dir, checkpoint, self.save_total_limit)
+            with no_progress_bars():
+                self.save_model(str(staged), _internal_call=True)
+            (staged / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that nobody reads
+            self._save_optimizer_and_scheduler(str(staged))
+            self._save_scaler(str(staged))
+            for name, content in random_states.items():
+                (staged / name).write_bytes(content)
+            if self.average is not None:
+                self.average.save(staged)
+            self.state.stateful_callbacks = {
+                type(callback).__name__: callback.state() for callback in self._stateful()
+            }
+            self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
+            best_step = self.state.best_global_step
+            newest = checkpoints.commit(staged, self.output_dir, step, best_step=best_step, signature=self.signature)
+            checkpoints.rotate(self.output_dir, newest, self.save_total_limit)
         except Exception as error:  # libraries wrap the operating system's error in types of their own
-            checkpoints.clean(output_dir)
+            checkpoints.clean(self.output_dir)
             if not checkpoints.is_write_failure(error):
                 raise
             raise checkpoints.write_failure(
-                checkpoints.checkpoint_path(output_dir, step),
+                checkpoints.checkpoint_path(self.output_dir, step),
                 "Earlier checkpoints are intact: free some space, then go on with --resume",
                 self._checkpoint_size(),
                 error,
             ) from error
-        self.accelerator.wait_for_everyone()
-        self.saved_step = step
 
-    def _write_checkpoint(self, folder: Path) -> None:
-        """Write every part of a checkpoint; each process has its own random state to add."""
-        with no_progress_bars():
-            self.save_model(str(folder), _internal_call=True)
-        self._save_optimizer_and_scheduler(str(folder))
-        self._save_scaler(str(folder))
-        self._save_rng_state(str(folder))
-        if not self.args.should_save:
-            return
-        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that nobody reads
-        if self.average is not None:
-            self.average.save(folder)
-        self.state.stateful_callbacks = {type(callback).__name__: callback.state() for callback in self._stateful()}
-        self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write weights under the names that the model has.
+
+        transformers would write those of AST under the names of its first release, which its own Trainer then does not
+        find when it reads the checkpoint back.
+        """
+        if self.args.should_save:
+            self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=False)
+            cast(Any, self.processing_class).save_pretrained(output_dir)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Refuse a checkpoint that was read in part.
+
+        Raises:
+            CheckpointError: It lacks weights of the model, or has others.
+        """
+        wrong = [*load_result.missing_keys, *load_result.unexpected_keys]
+        if wrong:
+            raise CheckpointError(
+                f"a checkpoint in {self.output_dir} is not one of this model: {len(wrong)} weights are in only one of "
+                f"the two ({', '.join(wrong[:3])}{', ...' if len(wrong) > 3 else ''})"
+            )
 
     def _stateful(self) -> list[Any]:
         return [callback for callback in self.callback_handler.callbacks if isinstance(callback, ExportableState)]
@@ -309,13 +367,17 @@ class GenreTrainer(Trainer):
         if checkpoint is not None and self.average is not None:
             self.average.load(checkpoint)
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Take state, weights and averaged weights from a checkpoint, without training on."""
-        self._load_from_checkpoint(str(checkpoint.path))
-        self.state = TrainerState.load_from_json(str(checkpoint.path / TRAINER_STATE_NAME))
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        super()._load_rng_state(checkpoint)
+        self.checkpoint_files.close()  # nothing more is read of it
+
+    def restore(self, source: Path) -> None:
+        """Take state, weights and averaged weights from the files of a checkpoint, without training on."""
+        self._load_from_checkpoint(str(source))
+        self.state = TrainerState.load_from_json(str(source / TRAINER_STATE_NAME))
         self._load_callback_state()
         if self.average is not None:
-            self.average.load(checkpoint.path)
+            self.average.load(source)
 
     def load_selected(self) -> tuple[str, int]:
         """Give the model the weights that the run is judged by.
@@ -328,11 +390,11 @@ class GenreTrainer(Trainer):
             if self._best_in_memory is not None:
                 self.model.load_state_dict(self._best_in_memory)
             else:
-                folder = checkpoints.checkpoint_path(self.output_dir, best_step)
-                self._load_from_checkpoint(str(folder))
-                if self.average is not None:
-                    self.average.load(folder)
-                    self.average.copy_to_model()
+                with mirrored(checkpoints.checkpoint_path(self.output_dir, best_step), WEIGHTS) as source:
+                    self._load_from_checkpoint(str(source))
+                    if self.average is not None:
+                        self.average.load(source)
+                        self.average.copy_to_model()
             return "best", best_step
         if self.average is not None:
             self.average.copy_to_model()

@@ -196,6 +196,9 @@ def test_not_pre_trained_speech_model_says_so_in_its_title():
     scratch = changed(load("track"), "model", model_type="hubert", architecture="HubertForSequenceClassification")
     card = render_card(scratch)
     assert "(not pre-trained)" in card.splitlines()[card.splitlines().index("---", 1) + 2]
+    assert "It was trained from scratch, without pre-trained weights, on" in card
+    assert "| Weights began | from scratch, at random: not pre-trained |" in card
+    assert "pre-trained" not in render_card(load("track"))  # nobody expects it of the LSTM
     assert "trust_remote_code" not in card
     assert "import mgc_hf" not in card
 

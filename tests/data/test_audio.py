@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mgc_hf.data import audio as audio_module
 from mgc_hf.data.audio import check, decode, from_array, stream, to_mono, verify
 from mgc_hf.errors import AudioError
 from tests.data.waves import encode, loudest_frequency, tone, wave
@@ -97,6 +99,15 @@ def test_a_stream_equals_the_whole(
     assert audio.notes == whole.notes
 
 
+def test_pieces_as_they_come_join_to_the_whole() -> None:
+    """Stored sound comes in large pieces, decoded sound in small ones; neither changes a sample."""
+    for kind, most in (("WAV", 32768), ("FLAC", 8192)):
+        content = encode(tone(440, 20.0), kind=kind)
+        pieces = list(stream(content, block_seconds=None))
+        assert max(map(len, pieces)) == most
+        assert np.concatenate(pieces).tobytes() == decode(content).samples.tobytes()
+
+
 def test_a_stream_can_be_closed_early() -> None:
     audio = stream(encode(tone(seconds=5.0)), block_seconds=1.0)
     next(audio)
@@ -134,6 +145,26 @@ def test_the_rule_holds_for_the_whole_file_not_a_block() -> None:
     audio = decode(encode(np.stack([left, right], 1), subtype="FLOAT"))
     assert audio.notes == ()
     assert np.abs(audio.samples[80000:]).max() < 1e-6
+
+
+def test_short_files_of_several_channels_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Counted(audio_module.Reader):
+        def __init__(self, *arguments: Any) -> None:
+            opened.append(self)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(audio_module, "Reader", Counted)
+    content = encode(np.stack([tone(440, 5.0), np.zeros(40000)], 1))
+    once = decode(content, 16000)
+    assert len(opened) == 1
+    monkeypatch.setattr(audio_module, "_HELD_SAMPLES", 70000)
+    twice = decode(content, 16000)
+    assert len(opened) == 3
+    assert once.samples.tobytes() == twice.samples.tobytes()
+    assert once.notes == twice.notes == ("silent channel left out of the mix: right",)
+    assert all(reader._file.closed for reader in opened)
 
 
 def test_to_mono_of_an_array() -> None:

@@ -351,21 +351,6 @@ def test_a_bug_keeps_its_own_error(tmp_path: Path, cache: str, monkeypatch: pyte
     assert not isinstance(caught.value, MgcHfError)
 
 
-def test_only_a_few_clips_are_in_memory() -> None:
-    """Reading ahead is bounded: a Parquet file's audio is never in memory as a whole."""
-    taken: list[int] = []
-
-    def items() -> Iterator[int]:
-        for number in range(50):
-            taken.append(number)
-            yield number
-
-    for item, result in arrow._map_in_order(lambda number: number * 2, items()):
-        assert result == 2 * item
-        assert len(taken) <= item + 6
-    assert taken == list(range(50))
-
-
 def test_clips_survive_the_specification() -> None:
     clip = Clip("a.wav", "rock", "a", None, "train", "/x/a.wav", None, (1, 2))
     rows = list(arrow._clip_items([json.loads(json.dumps(vars(clip)))], None))

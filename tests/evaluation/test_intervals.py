@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mgc_hf.errors import OptionError, RecordError
 from mgc_hf.evaluation import intervals
-from mgc_hf.evaluation.intervals import bootstrap_by_track, with_width
+from mgc_hf.evaluation.intervals import bootstrap_by_track, paired_difference, with_width
 
 NORMAL = 1.959964  # two-sided 95 %
 
@@ -143,3 +143,31 @@ def test_an_interval_without_width_is_replaced_by_wilsons():
     assert high == pytest.approx(1.0)
     assert with_width([0.0, 0.0], 0.0, 3)[1] == pytest.approx(1 - low)
     assert with_width([0.5, 0.9], 0.7, 3) == [0.5, 0.9]
+
+
+def test_a_paired_difference_has_the_interval_of_its_closed_formula():
+    rng = np.random.default_rng(0)
+    n = 400
+    first, second = rng.random(n) < 0.8, rng.random(n) < 0.6
+    tracks = np.array([f"t{index}" for index in range(n)])
+    value, (low, high) = paired_difference(tracks, first, second, num_resamples=20_000)
+    gain = first.astype(float) - second
+    assert value == pytest.approx(gain.mean())
+    half = 1.96 * gain.std() / np.sqrt(n)
+    assert (low, high) == pytest.approx((value - half, value + half), abs=0.01)
+
+
+def test_answers_of_one_track_in_several_runs_are_drawn_together():
+    rng = np.random.default_rng(1)
+    first, second = rng.random(50) < 0.8, rng.random(50) < 0.6
+    tracks = np.array([f"t{index}" for index in range(50)])
+    once = paired_difference(tracks, first, second)
+    three_times = paired_difference(np.tile(tracks, 3), np.tile(first, 3), np.tile(second, 3))
+    assert three_times == once  # three looks at the same tracks are no more evidence than one
+
+
+def test_unpaired_answers_are_refused():
+    with pytest.raises(RecordError, match="2 items with 2 and 1"):
+        paired_difference(np.array(["a", "b"]), np.ones(2, bool), np.ones(1, bool))
+    with pytest.raises(RecordError):
+        paired_difference(np.array([]), np.array([]), np.array([]))

@@ -1,4 +1,9 @@
+import json
 import pickle
+import subprocess
+import sys
+import textwrap
+import threading
 from pathlib import Path
 
 import datasets
@@ -6,10 +11,32 @@ import numpy as np
 import pytest
 import soundfile
 
+from mgc_hf.data.audio import decode
 from mgc_hf.data.sources import load_gtzan
+from mgc_hf.errors import AudioError
 from mgc_hf.features import TrackReader, decode_tracks
 from mgc_hf.features.tracks import to_int16
-from tests.features.corpus import GENRES, RATE, in_mapping, refuse
+from tests.features.corpus import GENRES, RATE, in_mapping, refuse, write_corpus
+
+PEAK_OF_MANY = """
+    import json, re, sys
+    from pathlib import Path
+    import numpy as np, soundfile
+    from mgc_hf.data.sources import load_gtzan
+    from mgc_hf.features import decode_tracks
+
+    root, peaks = Path(sys.argv[1]), []
+    soundfile.write(root / "clip.wav", 0.1 * np.random.default_rng(0).standard_normal(220500), 22050, "PCM_16")
+    for count in (12, 120):
+        for number in range(count):
+            file = root / str(count) / f"genre{number % 2}" / f"{number}.wav"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.symlink_to(root / "clip.wav")
+        tracks = decode_tracks(load_gtzan(root / str(count), cache_dir=root / "cache"), 16000)
+        assert len(tracks) == count
+        peaks.append(int(re.findall(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) / 1024)
+    print(json.dumps(peaks))
+"""
 
 
 class TestDecodeTracks:
@@ -46,6 +73,49 @@ class TestDecodeTracks:
         for row in range(12):
             np.testing.assert_array_equal(one.read(row), two.read(row))
 
+    @pytest.mark.parametrize("rate", [RATE, RATE // 2])
+    @pytest.mark.parametrize("threads", [1, 4])
+    def test_threads_give_what_clip_by_clip_gives(self, corpus, monkeypatch, tmp_path, threads, rate):
+        monkeypatch.setattr("mgc_hf.features.tracks.count_threads", lambda *_: threads)
+        corpus = load_gtzan(Path(corpus[0]["audio"]["path"]).parent.parent, cache_dir=tmp_path)
+        before = threading.active_count()
+        tracks = decode_tracks(corpus, rate)
+        assert threading.active_count() == before
+        assert tracks["track_id"] == corpus["track_id"]
+        reader = TrackReader(tracks)
+        for row, source in enumerate(corpus["audio"]):
+            expected, scale = to_int16(decode(source["path"], rate).samples)
+            np.testing.assert_array_equal(reader.integers(row)[0], expected)
+            assert reader.integers(row)[1] == scale
+
+    @pytest.mark.parametrize("num_proc", [None, 2])
+    def test_the_first_bad_clip_is_named(self, tmp_path, num_proc):
+        corpus = load_gtzan(write_corpus(tmp_path / "genres"), cache_dir=tmp_path / "cache")
+        bad = [Path(corpus[row]["audio"]["path"]) for row in (3, 4)]
+        kept = [file.read_bytes() for file in bad]
+        for file in bad:
+            file.write_bytes(b"no sound")
+        before = threading.active_count()
+        with pytest.raises(AudioError, match=r"blues\.00003\.wav"):
+            decode_tracks(corpus, RATE, num_proc=num_proc)
+        assert threading.active_count() == before
+        assert not list((tmp_path / "cache").rglob("cache-*.arrow")) or num_proc
+        for file, content in zip(bad, kept, strict=True):
+            file.write_bytes(content)
+        assert len(decode_tracks(corpus, RATE)) == 12
+
+    def test_memory_does_not_grow_with_the_number_of_clips(self, tmp_path):
+        """Ten times as many clips, 38 MiB of them, in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(PEAK_OF_MANY), str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        few, many = json.loads(done.stdout.splitlines()[-1])
+        assert many - few < 16
+
     def test_a_data_set_in_memory_is_cached_too(self, corpus, monkeypatch, tmp_path):
         monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
         audio = datasets.Dataset.from_dict(
@@ -74,6 +144,25 @@ class TestDecodeTracks:
 
 
 class TestInt16:
+    @pytest.mark.parametrize("peak", [0.3, 1.0])
+    @pytest.mark.parametrize("steps", [False, True])
+    def test_pieces_give_what_the_whole_gives(self, peak, steps):
+        samples = (peak * np.random.default_rng(0).uniform(-1, 1, 100_000)).astype(np.float32)
+        if steps:
+            samples = np.rint(samples * 32767) / np.float32(32768)
+        integers, scale = to_int16(samples)
+        assert (scale == np.float32(1 / 32768)) == steps
+        # the formula in one line, on whole arrays
+        np.testing.assert_array_equal(integers, np.rint(samples / scale).astype(np.int16))
+        in_pieces, same = to_int16(*np.split(samples, [7, 20_000, 90_001]))
+        np.testing.assert_array_equal(in_pieces, integers)
+        assert same == scale
+
+    def test_one_sample_between_steps_is_enough(self):
+        samples = np.zeros(50_000, np.float32)
+        samples[-1] = 0.1
+        assert to_int16(samples)[1] == np.float32(float(samples[-1]) / 32767)
+
     def test_steps_of_16_bits_are_exact(self):
         steps = np.array([-32768, -1, 0, 5, 32767], dtype=np.int16)
         integers, scale = to_int16(steps.astype(np.float32) / 32768)

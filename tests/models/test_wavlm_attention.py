@@ -313,6 +313,7 @@ def test_frozen_lower_layers():
     eager, ours = pair(tiny_config())
     for model in (eager, ours):
         model.freeze_base_model()
+        model.freeze_feature_encoder()  # else it asks for gradients of its input, and so of all above
         model.wavlm.encoder.layers[2].requires_grad_(True)
     calls = []
     fused = wavlm_attention.scaled_dot_product_attention

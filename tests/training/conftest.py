@@ -62,7 +62,9 @@ def forked(tmp_path_factory):
     )
     assert server.stdout.readline().strip() == "ready"
 
-    def run(output_dir, *, interfere=None, file_limit=None, processes=1, real=False, **options) -> Ended:
+    def run(
+        output_dir, *, interfere=None, file_limit=None, processes=1, real=False, scenario=None, **options
+    ) -> Ended:
         name = scratch / uuid.uuid4().hex
         request = {
             "output_dir": str(output_dir),
@@ -70,6 +72,7 @@ def forked(tmp_path_factory):
             "file_limit": file_limit,
             "processes": processes,
             "real": real,
+            "scenario": scenario,
             "port": free_port() if processes > 1 else 0,
             "options": options,
             "result": str(name),

@@ -18,6 +18,7 @@ import torch
 
 torch.set_num_threads(1)  # a process with running OpenMP threads must not fork
 
+import mgc_hf.run  # noqa: E402
 import mgc_hf.training.loop  # noqa: E402, F401 - paid for once, here
 from tests.training.stand_ins import as_record, run_loop, run_real_loop  # noqa: E402
 
@@ -71,6 +72,11 @@ def serve(request: dict, rank: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"], resource.RLIM_INFINITY))
     if request["interfere"]:
         interfere(**request["interfere"])
+    if request["scenario"]:
+        module, _, function = request["scenario"].partition(":")
+        record = getattr(importlib.import_module(module), function)(Path(request["output_dir"]), **request["options"])
+        Path(f"{request['result']}.{rank}").write_text(json.dumps(record))
+        return
     run = run_real_loop if request["real"] else run_loop
     outcome = run(Path(request["output_dir"]), **request["options"])
     record = {

@@ -298,14 +298,15 @@ def test_bands_without_bins_are_silent_and_said_to_be(caplog):
 # --- neighbours, padding, threads ------------------------------------------------------------------------------------
 
 
-def test_neighbours_and_padding_do_not_change_a_bit(extractor):
+def test_neighbours_and_padding_do_not_change_the_features(extractor):
+    """Beyond the rounding of a product, which on some processors depends on how many rows it has."""
     clips = [noise(66150), tone(num_samples=1), noise(700, 1), tone(num_samples=30000), noise(150_000, 2)]
     batch = extractor(clips, sampling_rate=RATE, return_tensors="np")
     assert batch.input_features.shape == (5, 293, 128)
     for row, mask, clip in zip(batch.input_features, batch.attention_mask, clips, strict=True):
         length = 1 + len(clip) // 512
         assert mask.tolist() == [1] * length + [0] * (293 - length)
-        np.testing.assert_array_equal(row[:length], features(extractor, clip))
+        np.testing.assert_allclose(row[:length], features(extractor, clip), rtol=0, atol=1e-5)
         assert (row[length:] == -100.0).all()
 
 

@@ -1,0 +1,251 @@
+"""Whole runs in two processes: the same figures as in one, one writer, resume, and launchers that start too few."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from mgc_hf.results import RunResult
+from tests.training.conftest import _quick, forked
+from tests.tunes import GENRES, SAMPLING_RATE, tune
+
+__all__ = ["_quick", "forked"]
+
+ROOT = Path(__file__).parents[1]
+RECIPE = "tests.distributed.scenarios:recipe"
+pytestmark = pytest.mark.timeout(280)
+
+#: Nothing is drawn at random in the model, so that two processes can be compared with one.
+STILL = {
+    "model_config": '{"hidden_size": 8, "input_dropout": 0.0, "hidden_dropout": 0.0, "classifier_dropout": 0.0}',
+    "num_train_epochs": 3,
+    "segment_seconds": 1.0,
+    "learning_rate": 0.01,
+    "num_resamples": 100,
+    "pictures": False,
+    "disable_tqdm": True,
+    "save_strategy": "steps",
+    "save_steps": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Seven clips of each of three genres, of unequal length."""
+    folder = tmp_path_factory.mktemp("many") / "clips"
+    for genre in GENRES:
+        (folder / genre).mkdir(parents=True)
+        for index in range(7):
+            samples = tune(genre, index, 2.0 + 0.5 * (index % 2))
+            soundfile.write(folder / genre / f"clip{index}.wav", samples, SAMPLING_RATE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def values(clips):
+    return {**STILL, "dataset": str(clips), "cache_dir": str(clips.parent / "cache")}
+
+
+@pytest.fixture(scope="module")
+def two(forked, values, tmp_path_factory):
+    """The folder of an unbroken run of two processes with batches of 4."""
+    folder = tmp_path_factory.mktemp("two") / "run"
+    return _both(forked, folder, values)
+
+
+def _both(forked, folder, values, **options):
+    options = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3, **values, **options}
+    ended = forked(folder, processes=2, scenario=RECIPE, **options)
+    assert (ended.status, ended.others[0][0]) == (0, 0), ended.log
+    assert ended.record.get("processes") == ended.others[0][1].get("processes") == 2, ended.record
+    assert ended.record["result"]["environment"]["world_size"] == 2
+    assert ended.record["result"] == ended.others[0][1]["result"]
+    return folder
+
+
+def _state(folder):
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def _weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_two_processes_give_the_figures_of_one(forked, values, two, tmp_path):
+    options = {"per_device_train_batch_size": 8, "per_device_eval_batch_size": 5, "use_cpu": True}
+    ended = forked(tmp_path / "one", scenario="tests.test_many_processes:alone", **values, **options)
+    assert ended.status == 0, ended.log
+    one, both = (RunResult.load(folder / "results.json") for folder in (tmp_path / "one", two))
+    assert (one.environment.world_size, both.environment.world_size) == (1, 2)
+    assert sum(sum(counts.values()) for counts in both.data.segments.values()) % 8
+    assert one.data == both.data
+    for level in ("track", "segment"):
+        ours, theirs = getattr(both, level), getattr(one, level)
+        assert (ours.n, ours.accuracy, ours.confusion_matrix) == (theirs.n, theirs.accuracy, theirs.confusion_matrix)
+    assert both.segment.loss == pytest.approx(one.segment.loss, abs=1e-5)
+    for ours, theirs in zip(both.training.history, one.training.history, strict=True):
+        for name in ("train_loss", "validation_loss", "validation_segment_accuracy", "validation_track_accuracy"):
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-5), name
+
+
+def alone(folder: Path, **options) -> dict:
+    """One process, in one of its own."""
+    from mgc_hf.run import fine_tune
+
+    return fine_tune(output_dir=str(folder), **options).to_dict()
+
+
+def test_a_machine_without_the_disk_takes_part(forked, values, two, tmp_path):
+    """Each process has an output folder of its own; the second one's does not even come to be."""
+    ended = forked(
+        tmp_path, processes=2, scenario=RECIPE, own_folders=True, per_device_train_batch_size=4,
+        per_device_eval_batch_size=3, **values,
+    )  # fmt: skip
+    assert (ended.status, ended.others[0][0]) == (0, 0), ended.log
+    assert ended.record["processes"] == 2
+    assert ended.record["result"] == ended.others[0][1]["result"]
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
+    assert _weights(tmp_path / "0") == _weights(two)
+
+
+@pytest.mark.parametrize("own_folders", [False, True])
+@pytest.mark.parametrize("call", [5, 9])
+def test_sigkill_and_resume(forked, values, two, tmp_path, own_folders, call):
+    """Both processes die after a step; resumed they end with the weights of those that never died."""
+    sizes = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3, "own_folders": own_folders}
+    kill = {"target": "mgc_hf.training.callbacks:Flow.on_step_end", "call": call, "how": "kill_after"}
+    killed = forked(tmp_path / "run", processes=2, scenario=RECIPE, interfere=kill, **values, **sizes)
+    assert (killed.status, killed.others[0][0]) == (-signal.SIGKILL, -signal.SIGKILL), killed.log
+    folder = tmp_path / "run" / "0" if own_folders else tmp_path / "run"
+    assert (folder / f"checkpoint-{call - 1}" / "rng_state_1.pth").is_file()
+    resumed = forked(tmp_path / "run", processes=2, scenario=RECIPE, resume=True, **values, **sizes)
+    assert resumed.status == 0, resumed.log
+    result = RunResult.load(folder / "results.json")
+    assert result.environment.world_size == 2
+    assert result.training.resumed
+    assert _weights(folder) == _weights(two)
+    assert result.training.history == RunResult.load(two / "results.json").training.history
+    if own_folders:
+        assert not (tmp_path / "run" / "1").exists()
+
+
+def test_resuming_a_finished_run_changes_nothing(forked, values, two):
+    before = _state(two)
+    _both(forked, two, values, resume=True)
+    assert _state(two) == before
+
+
+def test_errors_of_the_main_process_reach_all(forked, values, two, clips, tmp_path):
+    before = _state(two)
+    shutil.copytree(clips, tmp_path / "other")
+    (tmp_path / "other" / "metal").rename(tmp_path / "other" / "polka")
+    sizes = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3}
+    cases = {
+        "OptionError": (["already exists and is not empty"], {}),
+        "LabelError": (["['blues', 'jazz', 'metal']", "polka"], {"resume": True, "dataset": str(tmp_path / "other")}),
+        "CheckpointError": (["another run"], {"resume": True, "seed": 5}),
+    }
+    for kind, (texts, options) in cases.items():
+        ended = forked(two, processes=2, scenario=RECIPE, **{**values, **sizes, **options})
+        records = [ended.record, ended.others[0][1]]
+        assert records[0] == records[1], ended.log
+        assert records[0]["type"] == kind
+        assert all(text in records[0]["error"] for text in texts), records[0]["error"]
+    assert _state(two) == before
+
+
+def test_other_data_on_another_machine_is_refused(forked, values, clips, tmp_path):
+    shutil.copytree(clips, tmp_path / "clips")
+    shutil.copytree(clips, tmp_path / "clips-other")
+    (tmp_path / "clips-other" / "jazz" / "clip0.wav").unlink()
+    options = {**values, "dataset": str(tmp_path / "clips"), "own_data": True}
+    ended = forked(tmp_path / "run", processes=2, scenario=RECIPE, **options)
+    for record in (ended.record, ended.others[0][1]):
+        assert record["type"] == "DistributedError", ended.log
+        assert "the processes differ in split" in record["error"]
+    assert not (tmp_path / "run").exists()
+
+
+def _start(*command: object, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command in a group of its own; one that hangs is made to say where, and nothing of it stays behind."""
+    own = {**dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONFAULTHANDLER"), "1"), "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    words = [*map(str, command)]
+    with subprocess.Popen(words, cwd=ROOT, env={**os.environ, **own, **environment}, **pipes) as process:
+        try:
+            out, err = process.communicate(timeout=150)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGABRT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def test_torchrun_gives_two_on_a_cpu(values, tmp_path):
+    """Without --use_cpu, too: there transformers alone would run two that do not know of each other."""
+    options = [word for name, value in {**values, "num_train_epochs": 1}.items() for word in (f"--{name}", str(value))]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    result = _start(*launcher, "recipes/lstm.py", *options, "--output_dir", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["environment"]["world_size"] == 2
+    assert result.stdout.count("protocol track") == 1
+
+
+CPU_CONFIG = """compute_environment: LOCAL_MACHINE
+distributed_type: MULTI_CPU
+num_machines: 1
+num_processes: 3
+machine_rank: 0
+use_cpu: true
+mixed_precision: 'no'
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "command"),
+    [
+        (["--cpu", "--num_processes", "2"], 2, "torchrun --nproc_per_node 2 recipes/lstm.py --dataset"),
+        (["--config_file", "CONFIG"], 3, "torchrun --nproc_per_node 3 recipes/lstm.py --dataset"),
+        (
+            [
+                "--cpu",
+                "--num_machines",
+                "2",
+                "--machine_rank",
+                "1",
+                "--main_process_ip",
+                "10.0.0.1",
+                "--main_process_port",
+                "29517",
+            ],
+            2,
+            "torchrun --nproc_per_node 1 --nnodes 2 --node_rank 1 --master_addr 10.0.0.1 --master_port 29517 recipes",
+        ),
+    ],
+    ids=["processes", "config", "machines"],
+)
+def test_accelerate_launch_on_cpus_is_not_one_process_in_silence(words, asked, command, tmp_path):
+    (tmp_path / "cpu.yaml").write_text(CPU_CONFIG)
+    words = [str(tmp_path / "cpu.yaml") if word == "CONFIG" else word for word in words]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *words, "recipes/lstm.py"]
+    result = _start(*launcher, "--dataset", tmp_path / "not-read", "--output_dir", tmp_path / "run")
+    assert result.returncode == 1, result.stderr
+    [told] = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert f"asked for {asked} processes, but this process runs alone" in told
+    assert command in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_launcher_that_says_too_little_is_told(tmp_path):
+    result = _start(sys.executable, "recipes/lstm.py", "--output_dir", tmp_path / "run", WORLD_SIZE="2")
+    assert result.returncode == 2, result.stderr
+    assert "WORLD_SIZE is 2, but RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT" in result.stderr
