@@ -1,9 +1,8 @@
 """Scaled-dot-product attention that stays fast on a CPU where attention weights are dropped out.
 
 torch's fused kernels for the CPU know no dropout. What `scaled_dot_product_attention` falls back to computes in float32
-even under bfloat16 autocast, holds the matrices of all heads at once, and draws a number in double precision for each
-weight, on one thread. So attention with dropout is written out here, head by head, since one head's matrices stay in
-the processor's cache, and with 16 random bits for each weight. Everything else goes to transformers' own function.
+even under bfloat16 autocast and holds the matrices of all heads at once. So attention with dropout is written out here,
+head by head, since one head's matrices stay in the processor's cache. Everything else goes to transformers' function.
 """
 
 from typing import Any
@@ -12,6 +11,8 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from mgc_hf.models.dropout import dropped
 
 #: Name for `attn_implementation`; `config.json` keeps none, so a saved model loads with transformers' own sdpa.
 ATTENTION = "mgc_hf_sdpa"
@@ -56,23 +57,6 @@ def attention_forward(
         weights = scores.softmax(dim=-1, dtype=scores.dtype).masked_fill(dropped(scores, dropout), 0.0)
         heads.append(weights @ value[:, index])
     return torch.stack(heads, dim=2) / (1 - dropout), None
-
-
-def dropped(scores: torch.Tensor, probability: float) -> torch.Tensor:
-    """Draw which attention weights are dropped.
-
-    torch's own `bernoulli_` takes three times as long (a number in double precision for each, on one thread).
-
-    Args:
-        scores (`torch.Tensor`): On the CPU, of any shape.
-        probability (`float`): Of being dropped, exact to 1 / 65,536.
-
-    Returns:
-        `torch.Tensor` of `bool`: In the shape of `scores`.
-    """
-    count = scores.numel()
-    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    return bits[:count].view(scores.shape) < round(probability * 2**16) - 2**15
 
 
 AttentionInterface.register(ATTENTION, attention_forward)

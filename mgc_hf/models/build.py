@@ -23,6 +23,7 @@ from mgc_hf.models.checkpoint import (
     refuse_unknown,
     with_values,
 )
+from mgc_hf.models.dropout import use_cpu_dropout
 from mgc_hf.models.fine_tuning import FineTuning, merge_lora
 from mgc_hf.models.window import cut_positions, fit_extractor
 
@@ -69,6 +70,8 @@ class ModelPlan:
         cut_positions(model, self.extractor)
         self.tuning.bring_attention(model)
         self.tuning.apply(model, self.pretrained)
+        if self.name not in OWN_MODELS:
+            use_cpu_dropout(model)
         return model, copy.deepcopy(self.extractor)
 
 

@@ -14,7 +14,7 @@ from transformers import WavLMConfig
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from mgc_hf.errors import OptionError
-from mgc_hf.models.attention import dropped
+from mgc_hf.models.dropout import dropped
 
 
 def use_sdpa(model: nn.Module) -> int:

@@ -4,7 +4,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForAudioClassification, HubertConfig, set_seed
 
 from mgc_hf.models import attention
-from mgc_hf.models.attention import ATTENTION, attention_forward, dropped
+from mgc_hf.models.attention import ATTENTION, attention_forward
 
 MODULE = torch.nn.Module()
 MODULE.is_causal = False
@@ -61,14 +61,7 @@ def test_without_dropout_transformers_function_does_it(monkeypatch):
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5])
-def test_so_many_weights_are_dropped_and_the_mean_stays(probability):
-    torch.manual_seed(0)
-    drawn = dropped(torch.empty(4, 251, 253), probability)
-    assert drawn.shape == (4, 251, 253)
-    assert drawn.float().mean().item() == pytest.approx(probability, abs=0.003)
-    for axis in range(3):  # neighbours know nothing of each other
-        one, other = drawn.narrow(axis, 0, drawn.shape[axis] - 1), drawn.narrow(axis, 1, drawn.shape[axis] - 1)
-        assert (one & other).float().mean().item() == pytest.approx(probability**2, abs=0.003)
+def test_the_mean_stays(probability):
     query, key, _ = projections()
     ones = torch.ones(2, 3, 50, 8)
     means = [attention_forward(MODULE, query, key, ones, None, dropout=probability)[0].mean() for _ in range(20)]
