@@ -107,7 +107,8 @@ class SdpaWavLMAttention(WavLMAttention):
         """Return the bias of every head, `(num_heads, query_length, key_length)`: one embedding for each distance."""
         distances = torch.arange(1 - query_length, key_length, device=self.rel_attn_embed.weight.device)
         values = self.rel_attn_embed(self._relative_positions_bucket(distances))
-        return values.T.unfold(1, key_length, 1).flip(1)  # row i begins at the distance of key 0, which is -i
+        # row i begins at the distance of key 0, which is -i; contiguous, or every product with it takes five times as long
+        return values.T.unfold(1, key_length, 1).flip(1).contiguous()
 
     def _per_head(self, states: torch.Tensor) -> torch.Tensor:
         return states.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
@@ -145,16 +146,16 @@ def _attend(
 ) -> torch.Tensor:
     """Return weighted sums of the values, shape of `query`."""
     bias = _attention_bias(gate, position_bias, padding, query.dtype)
-    if not (bias.requires_grad and bias.device.type == "cpu"):
+    # On a CPU torch fuses without dropout and without a gradient for the bias only. Else it computes in float32 what
+    # autocast made bfloat16, and keeps more for the backward pass than what follows; fused bfloat16 is slower, too.
+    fused = not (bias.requires_grad or dropout_p) and bias.dtype == torch.float32
+    if bias.device.type != "cpu" or fused:
         return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout_p)
-    # torch has no fused kernel on the CPU that gives the bias a gradient; what it falls back to computes in float32
-    # even under autocast and keeps more for the backward pass than this.
     weights = _attention_weights(query, key, bias)
     if not dropout_p:
         return torch.matmul(weights, value)
-    kept = ~dropped(weights, dropout_p)
-    value = value / (1 - dropout_p)
-    # weights after dropout are made again in the backward pass: one product, a quarter of the memory
+    # weights after dropout are made again in the backward pass: one product, less than half of the memory
+    kept, value = ~dropped(weights, dropout_p), value / (1 - dropout_p)
     return checkpoint(_kept_sum, weights, kept, value, use_reentrant=False, preserve_rng_state=False)
 
 
