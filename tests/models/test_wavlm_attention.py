@@ -202,16 +202,6 @@ def test_dropout_is_that_of_the_configuration():
         assert abs(own.train()(states)[0].std(0).mean() / spread - 1) < 0.03
 
 
-@pytest.mark.parametrize("rate", [0.001, 0.1, 0.5])
-def test_as_much_is_dropped_as_said(rate):
-    kept = wavlm_attention._draw_kept(torch.Size((3, 1, 333, 335)), rate)
-    assert kept.shape == (3, 1, 333, 335)
-    assert kept.dtype == torch.bool
-    assert abs(kept.float().mean() - (1 - rate)) < 0.005
-    rows = kept[0, 0, :, :-1].float() - (1 - rate)
-    assert all(abs((rows[:, lag:] * rows[:, : rows.shape[1] - lag]).mean()) < 0.005 for lag in range(1, 9))
-
-
 def test_gradients_under_dropout_are_those_of_the_forward_pass():
     _, ours = pair(tiny_config(attention_dropout=0.3), model_class=WavLMModel)
     attention = ours.encoder.layers[0].attention.double()
