@@ -20,7 +20,7 @@ from transformers import (
     WhisperForAudioClassification,
 )
 
-from mgc_hf import run
+from mgc_hf import report, run
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions, softmax
 
@@ -122,14 +122,14 @@ def model_folder(request, tmp_path_factory):
 @pytest.fixture
 def evaluated(monkeypatch, cache_dir, tmp_path):
     """Evaluate a model and return track id -> logits of its windows."""
-    monkeypatch.setattr(run, "draw_all", lambda *_: None)
+    monkeypatch.setattr(report, "draw_all", lambda *_: None)
 
     def evaluate(model_folder, data, batch_size):
-        report = tmp_path / f"report{batch_size}"
+        folder = tmp_path / f"report{batch_size}"
         values = {"batch_size": batch_size, "cache_dir": str(cache_dir), "min_seconds": 1e-6, "num_resamples": 100}
-        result = run.evaluate(model_folder, str(data), output_dir=report, **values)
+        result = run.evaluate(model_folder, str(data), output_dir=folder, **values)
         assert (result.data.segment_seconds, result.data.hop_seconds) == (WINDOW, 0.4)
-        rows = Predictions.load(report / "predictions.parquet")
+        rows = Predictions.load(folder / "predictions.parquet")
         return {name: rows.logits[rows.track_id == name] for name in dict.fromkeys(rows.track_id)}
 
     return evaluate
