@@ -48,7 +48,7 @@ def test_a_clip_of_padding_alone_stays_finite():
 def test_a_position_bias_is_not_left_out(monkeypatch):
     """As the conformer has: transformers' own function does it."""
     monkeypatch.setattr(attention, "dropped", None)
-    bias = torch.randn(2, 3, 50, 50, requires_grad=True)
+    bias = torch.randn(2, 6, 50, 50, requires_grad=True)
     output, _ = attention_forward(MODULE, *projections(), None, dropout=0.2, position_bias=bias)
     output.sum().backward()
     assert bias.grad.abs().max() > 0
