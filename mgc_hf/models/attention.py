@@ -2,7 +2,7 @@
 
 torch's fused kernels for the CPU know no dropout. What `scaled_dot_product_attention` falls back to computes in float32
 even under bfloat16 autocast and holds the matrices of all heads at once. So attention with dropout is written out here,
-head by head, since one head's matrices stay in the processor's cache. Everything else goes to transformers' function.
+a few heads at a time, whose matrices stay in the processor's cache. Everything else goes to transformers' function.
 """
 
 from typing import Any
@@ -16,6 +16,9 @@ from mgc_hf.models.dropout import dropped
 
 #: Name for `attn_implementation`; `config.json` keeps none, so a saved model loads with transformers' own sdpa.
 ATTENTION = "mgc_hf_sdpa"
+
+#: Heads that are computed together: as quick as one at a time, in a quarter of the operations.
+HEADS_AT_ONCE = 4
 
 
 def attention_forward(
@@ -46,17 +49,18 @@ def attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    heads = []
-    for index in range(query.shape[1]):
-        scores = (query[:, index] * scaling) @ key[:, index].transpose(1, 2)
+    outputs = []
+    for first in range(0, query.shape[1], HEADS_AT_ONCE):
+        group = slice(first, first + HEADS_AT_ONCE)
+        scores = (query[:, group] * scaling) @ key[:, group].transpose(2, 3)
         if attention_mask is not None:
-            mask = attention_mask[:, min(index, attention_mask.shape[1] - 1)]
+            mask = attention_mask if attention_mask.shape[1] == 1 else attention_mask[:, group]
             # the least number, not minus infinity: a clip of padding alone would become NaN
             least = torch.finfo(scores.dtype).min
             scores = scores.masked_fill(~mask, least) if mask.dtype == torch.bool else scores + mask.to(scores.dtype)
         weights = scores.softmax(dim=-1, dtype=scores.dtype).masked_fill(dropped(scores, dropout), 0.0)
-        heads.append(weights @ value[:, index])
-    return torch.stack(heads, dim=2) / (1 - dropout), None
+        outputs.append(weights @ value[:, group])
+    return torch.cat(outputs, dim=1).transpose(1, 2) / (1 - dropout), None
 
 
 AttentionInterface.register(ATTENTION, attention_forward)

@@ -12,7 +12,7 @@ MODULE.is_causal = False
 
 def projections(dtype=torch.float32, frames=50):
     torch.manual_seed(0)
-    return [torch.randn(2, 3, frames, 8).to(dtype).requires_grad_() for _ in range(3)]
+    return [torch.randn(2, 6, frames, 8).to(dtype).requires_grad_() for _ in range(3)]
 
 
 def padding(kind):
@@ -48,7 +48,7 @@ def test_a_clip_of_padding_alone_stays_finite():
 def test_a_position_bias_is_not_left_out(monkeypatch):
     """As the conformer has: transformers' own function does it."""
     monkeypatch.setattr(attention, "dropped", None)
-    bias = torch.randn(2, 3, 50, 50, requires_grad=True)
+    bias = torch.randn(2, 6, 50, 50, requires_grad=True)
     output, _ = attention_forward(MODULE, *projections(), None, dropout=0.2, position_bias=bias)
     output.sum().backward()
     assert bias.grad.abs().max() > 0
@@ -63,7 +63,7 @@ def test_without_dropout_transformers_function_does_it(monkeypatch):
 @pytest.mark.parametrize("probability", [0.1, 0.5])
 def test_the_mean_stays(probability):
     query, key, _ = projections()
-    ones = torch.ones(2, 3, 50, 8)
+    ones = torch.ones(2, 6, 50, 8)
     means = [attention_forward(MODULE, query, key, ones, None, dropout=probability)[0].mean() for _ in range(20)]
     assert torch.stack(means).mean().item() == pytest.approx(1.0, abs=0.02)
 
