@@ -38,7 +38,10 @@ def build(args: argparse.Namespace) -> WavLMForSequenceClassification:
     """Return WavLM-base with random weights and transformers' attention."""
     torch.manual_seed(0)
     values = {"attention_dropout": args.attention_dropout, "layerdrop": 0.0, "mask_time_prob": 0.0, "num_labels": 10}
-    return WavLMForSequenceClassification(WavLMConfig(**values)).to(args.device)
+    model = WavLMForSequenceClassification(WavLMConfig(**values))
+    # as large as in a trained model: near zero it would not show in the logits
+    torch.nn.init.normal_(model.wavlm.encoder.layers[0].attention.rel_attn_embed.weight)
+    return model.to(args.device)
 
 
 def noise(args: argparse.Namespace, seconds: float) -> dict[str, torch.Tensor]:
