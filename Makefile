@@ -26,7 +26,7 @@ demo: $(STAMP)  ## Train, evaluate and document the LSTM on the synthetic demo c
 	$(BIN)/python scripts/show_demo.py $(DEMO_DIR)
 
 test: $(STAMP)  ## Run the tests with coverage
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
 
 style: $(STAMP)  ## Format and fix
 	$(BIN)/ruff check --fix .

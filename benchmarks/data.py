@@ -23,7 +23,6 @@ import argparse
 import itertools
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ import datasets
 import numpy as np
 import soundfile
 import soxr
+from memory import peak_mib
 from transformers import Wav2Vec2FeatureExtractor
 
 from mgc_hf import load_gtzan
@@ -139,11 +139,6 @@ def timed(name: str, corpus: datasets.Dataset, folder: Path) -> tuple[float, flo
 def read(folder: Path, cache: Path) -> datasets.Dataset:
     """Return the clips of a folder as a data set."""
     return load_gtzan(folder, cache_dir=cache)
-
-
-def peak_mib() -> float:
-    """Return the highest resident memory of this process so far (`ru_maxrss` would begin with its parent's), MiB."""
-    return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 def child(job: str, folder: Path, cache: Path) -> Any:

@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from memory import peak_mib
 from transformers import AutoModelForAudioClassification, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from mgc_hf.augment import Augmentation
@@ -221,7 +222,7 @@ def child(arguments: argparse.Namespace) -> None:
             Ours(kind, seconds, tracks, arguments, variant).block(2)
         else:
             Peer(kind, seconds, tracks, arguments).block(2)
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before))
+    print(json.dumps(peak_mib() - before))
 
 
 def peak_memory(arguments: argparse.Namespace, side: str, kind: str, seconds: float, variant: str) -> float:

@@ -16,7 +16,6 @@ in float32 (0.05 under `--bf16`).
 import argparse
 import copy
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from memory import peak_mib
 from transformers import WavLMConfig, WavLMForSequenceClassification
 
 from mgc_hf.models.wavlm_attention import use_sdpa
@@ -103,9 +103,9 @@ def peak_of_a_step(args: argparse.Namespace, name: str) -> float:
         before = torch.cuda.memory_allocated()
         step(model, inputs, args.bf16)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     step(model, inputs, args.bf16)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    return peak_mib() - before
 
 
 def peaks(args: argparse.Namespace) -> dict[str, float]:

@@ -64,3 +64,12 @@ def finished_run(run_values: dict, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("runs") / "small"
     fine_tune(**run_values, output_dir=str(folder))
     return folder
+
+
+#: Files whose tests wait for processes of their own: begun first, so that they are not what the last worker is left with.
+_SLOW_FILES = ("test_two_nodes.py", "test_many_processes.py", "test_two_processes.py", "test_recipes.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first."""
+    items.sort(key=lambda item: item.path.name not in _SLOW_FILES)

@@ -143,6 +143,7 @@ def run_loop(
     signature=None,
     genres=GENRES,
     callbacks=(),
+    model=None,
     **values,
 ):
     """Train the tiny classifier through the real loop: 12 training tracks and 6 validation tracks of 2 segments."""
@@ -152,7 +153,7 @@ def run_loop(
     train_rows = make_rows(12, "train", num_labels=labels)
     validation_rows = make_rows(6, "validation", segments, num_labels=labels)
     return train(
-        make_model(values.get("seed", 0), num_labels=labels, dropout=dropout),
+        model or make_model(values.get("seed", 0), num_labels=labels, dropout=dropout),
         make_extractor(),
         TinyData(train_rows, augment, num_labels=labels),
         TinyData(validation_rows, num_labels=labels) if validation else None,

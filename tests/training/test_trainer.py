@@ -155,6 +155,15 @@ def test_half_precision_weights_are_trained_in_float32(tmp_path):
     assert {value.dtype for value in outcome.model.state_dict().values()} == {torch.float32}
 
 
+def test_a_second_training_of_a_model_is_under_autocast_too(tmp_path):
+    model, seen = make_model(), []
+    model.classifier.register_forward_hook(lambda module, _, output: seen.append((module.training, output.dtype)))
+    for name in ("first", "second"):
+        run_loop(tmp_path / name, model=model, num_train_epochs=1, bf16=True)
+        assert {dtype for training, dtype in seen if training} == {torch.bfloat16}
+        seen.clear()
+
+
 def test_tensorboard_writes_into_the_output_folder(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
