@@ -2,7 +2,7 @@
 
     accelerate launch recipes/hubert.py --dataset marsyas/gtzan --output_dir outputs/hubert
 
-A first try in a minute or two on a CPU, without pre-trained weights and without a download:
+A first try on a CPU, a few minutes, without pre-trained weights and without a download:
 
     python recipes/hubert.py --dataset demo --demo_clips_per_genre 5 --from_scratch --size tiny --output_dir outputs/try
 

@@ -2,7 +2,7 @@
 
     accelerate launch recipes/wav2vec2.py --dataset marsyas/gtzan --output_dir outputs/wav2vec2
 
-A first try in a minute or two on a CPU, without pre-trained weights and without a download:
+A first try on a CPU, a few minutes, without pre-trained weights and without a download:
 
     python recipes/wav2vec2.py --dataset demo --demo_clips_per_genre 5 --from_scratch --size tiny --output_dir outputs/try
 
