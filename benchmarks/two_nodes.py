@@ -5,8 +5,7 @@
 
 Each namespace has its loopback, one end of a veth pair with an address of its own, one `torchrun --nnodes 2` with one
 process, and an output folder of its own (no shared disk). Checked: `figures`: both end, the world size is 2, the
-figures are those of one process with the same global batch, both hold the same weights, and the second folder stays
-empty. `kill`: the second machine is killed (SIGKILL) in the middle. `link`: its link goes down. In both the first ends with a
+figures are those of one process with the same global batch, and the second folder stays empty. `kill`: the second machine is killed (SIGKILL) in the middle. `link`: its link goes down. In both the first ends with a
 clear error within a minute, and the run resumes from its last checkpoint to the very weights of an unbroken one.
 
 Prints one JSON line a scenario. The namespaces are taken away at the end, those of an earlier kill at the beginning.

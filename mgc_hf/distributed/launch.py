@@ -56,11 +56,11 @@ def _accelerate_launches() -> Iterator[list[str]]:
     """Yield the arguments of each `accelerate launch` that this process descends from, the nearest first."""
     import psutil
 
-    try:
-        commands = [process.cmdline() for process in psutil.Process().parents()]
-    except psutil.Error:  # another user's process, or one that has ended
-        return
-    for words in commands:
+    for process in psutil.Process().parents():
+        try:
+            words = process.cmdline()
+        except psutil.Error:  # another user's process, or one that has ended
+            continue
         arguments = launch_arguments(words)
         if arguments is not None:
             yield arguments

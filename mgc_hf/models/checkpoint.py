@@ -5,10 +5,12 @@ Code that lies in a checkpoint is never run (`trust_remote_code=False`); the pac
 
 import copy
 import difflib
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from mgc_hf.errors import CheckpointError, OptionError
@@ -99,6 +101,12 @@ def find_weights(name_or_path: str) -> None:
     if not found:
         raise CheckpointError(f"{name_or_path}: no weights ({' or '.join(_WEIGHTS[::2])}) are at hand. {_ways()}")
     _refuse_pointer(Path(found))
+    if found.endswith(".index.json"):
+        with _as_checkpoint_errors(name_or_path):
+            shards = set(json.loads(Path(found).read_text(encoding="utf-8"))["weight_map"].values())
+        for shard in sorted(shards):
+            if (Path(found).parent / shard).is_file():
+                _refuse_pointer(Path(found).parent / shard)
 
 
 def load_weights(name_or_path: str, config: Any, genres: Sequence[str], attention: str) -> Any:
@@ -309,7 +317,7 @@ def _as_checkpoint_errors(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
         lines = str(error).strip().splitlines()
         reason = lines[0] if lines else type(error).__name__
         if "trust_remote_code" in str(error):

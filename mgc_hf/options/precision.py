@@ -26,7 +26,8 @@ def choose_precision(bf16: bool | None, fp16: bool, use_cpu: bool) -> Precision:
     """Choose the arithmetic of training.
 
     Args:
-        bf16 (`bool`, *optional*): As asked for; `None` leaves it to the launch configuration, then to the device.
+        bf16 (`bool`, *optional*): As asked for. `False` is the default of some recipes, so a launch configuration that
+            asks for an autocast is followed all the same; `None` leaves the rest to the device.
         fp16 (`bool`): As asked for.
         use_cpu (`bool`): Whether the CPU is used where there is a GPU.
 
@@ -37,7 +38,7 @@ def choose_precision(bf16: bool | None, fp16: bool, use_cpu: bool) -> Precision:
     if bf16 and fp16:
         raise OptionError("--bf16 and --fp16 are both given; leave one of them out")
     asked = "bf16" if bf16 else "fp16" if fp16 else None
-    _check_launch(launch, asked, bf16)
+    _check_launch(launch, asked)
     device = _device_type(use_cpu)
     if device != "cuda" and "fp16" in (asked, launch):
         source = "--fp16" if asked else "accelerate launch --mixed_precision fp16"
@@ -60,17 +61,15 @@ def choose_precision(bf16: bool | None, fp16: bool, use_cpu: bool) -> Precision:
     return Precision("no", f"float32, since this {name} has no bfloat16 instructions")
 
 
-def _check_launch(launch: str, asked: str | None, bf16: bool | None) -> None:
+def _check_launch(launch: str, asked: str | None) -> None:
     if launch not in ("no", "bf16", "fp16"):
         raise OptionError(
             f"accelerate launch asks for --mixed_precision {launch}; it must be one of no, bf16, fp16 here"
         )
-    refused = launch == "bf16" and bf16 is False and asked is None
-    if launch != "no" and (refused or asked not in (None, launch)):
-        ours = f"--{asked} is given" if asked else "--bf16 is false"
+    if launch != "no" and asked not in (None, launch):
         raise OptionError(
-            f"{ours}, but accelerate launch asks for {launch} (its --mixed_precision or its configuration file): give "
-            f"--{launch} true, or launch with --mixed_precision {asked or 'no'}"
+            f"--{asked} is given, but accelerate launch asks for {launch} (its --mixed_precision or its configuration "
+            f"file): give --{launch} true, or launch with --mixed_precision {asked}"
         )
 
 

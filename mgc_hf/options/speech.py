@@ -2,7 +2,7 @@
 
 from typing import Any
 
-#: A recipe adds its checkpoint and output folder; `docs/speech.md` says how these were found.
+#: A recipe adds its checkpoint and output folder; `docs/speech.md` tells of them.
 SPEECH_DEFAULTS: dict[str, Any] = {
     "dataset": "marsyas/gtzan",
     "protocol": "track",
