@@ -55,7 +55,9 @@ def test_commands_parse(page, command):
             assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= flags | {"--help"}
         else:
             text = (ROOT / words[1]).read_text()
-            assert all(f'"{word.split("=")[0]}"' in text for word in words[2:] if word.startswith("--")), f"{page}: {command}"
+            assert all(f'"{word.split("=")[0]}"' in text for word in words[2:] if word.startswith("--")), (
+                f"{page}: {command}"
+            )
 
 
 def _check_mgc_hf(words: list[str]) -> None:
