@@ -324,5 +324,5 @@ def test_two_processes_stop_together(forked, tmp_path):
     stopped = forked(tmp_path / "run", processes=2, interfere=signalled, **options)
     assert stopped.status == 143
     assert [status for status, _ in stopped.others] == [143]
-    assert max(steps_of(tmp_path / "run")) == 6
+    assert max(steps_of(tmp_path / "run")) == 5  # the very step: on a CPU every step looks for a signal
     assert stopped.log.count("go on with the same command and --resume") == 1
