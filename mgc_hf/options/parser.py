@@ -17,15 +17,10 @@ from typing import Any
 from transformers import HfArgumentParser, TrainingArguments
 
 from mgc_hf.errors import OptionError
-from mgc_hf.options.groups import (
-    OPTION_CLASSES,
-    SHOWN_TRAINER_OPTIONS,
-    AugmentOptions,
-    DataOptions,
-    EvalOptions,
-    ModelOptions,
-    TrainOptions,
-)
+from mgc_hf.options.groups import AugmentOptions, DataOptions, EvalOptions, ModelOptions
+from mgc_hf.options.training import SHOWN_TRAINER_OPTIONS, TrainOptions
+
+OPTION_CLASSES = (DataOptions, ModelOptions, AugmentOptions, EvalOptions, TrainOptions)
 
 
 @dataclass(frozen=True)
