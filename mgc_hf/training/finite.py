@@ -22,7 +22,7 @@ class FiniteWatch:
     def __init__(self, device: torch.device, learning_rate: float, look_every: int | None = None):
         self._bad_step = torch.tensor(-1, device=device)
         self._learning_rate = learning_rate
-        self._look_every = look_every or (1 if device.type == "cpu" else LOOK_EVERY)
+        self.look_every = look_every or (1 if device.type == "cpu" else LOOK_EVERY)
 
     def add(self, loss: torch.Tensor, step: int) -> None:
         """Take in the loss of a step.
@@ -32,7 +32,7 @@ class FiniteWatch:
         """
         is_first = (self._bad_step < 0) & ~torch.isfinite(loss)
         self._bad_step = torch.where(is_first, step, self._bad_step)
-        if step % self._look_every == 0:
+        if step % self.look_every == 0:
             self._look(self._bad_step)
 
     def check(self, model: torch.nn.Module, step: int, gather: Callable[[torch.Tensor], torch.Tensor]) -> None:

@@ -1,7 +1,5 @@
 """`GenreTrainer`: transformers' Trainer with one loss for all models, whole checkpoints and honest validation."""
 
-import io
-import random
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -9,25 +7,20 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
 from torch.nn.functional import cross_entropy
-from transformers import PrinterCallback, ProgressCallback, Trainer
-from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
-from transformers.trainer_callback import ExportableState, TrainerState
+from transformers import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import SaveStrategy
 
-from mgc_hf.distributed import on_main
-from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.errors import OptionError
 from mgc_hf.features import collate
 from mgc_hf.models.heads import HEAD, head_parameters
 from mgc_hf.training import checkpoints
 from mgc_hf.training.averaging import WeightAverage
 from mgc_hf.training.callbacks import EarlyStopping, Flow, Progress, Recorder
-from mgc_hf.training.finite import LOOK_EVERY, FiniteWatch
-from mgc_hf.training.mirror import WEIGHTS, mirrored
+from mgc_hf.training.checkpointing import CheckpointingTrainer
+from mgc_hf.training.finite import FiniteWatch
 from mgc_hf.training.predicting import Validation, validation_metrics
 from mgc_hf.training.sampling import EpochSampler
-from mgc_hf.training.saving import no_progress_bars
 from mgc_hf.training.signals import StoppedBySignal, StopSignals
 
 
@@ -49,7 +42,7 @@ def give_own_rate(
             optimizer.add_param_group({**group, "params": own, "lr": learning_rate})
 
 
-class GenreTrainer(Trainer):
+class GenreTrainer(CheckpointingTrainer):
     """The Trainer behind [`~mgc_hf.training.loop.train`].
 
     What differs from `transformers.Trainer`: the loss is computed here, not in the model; validation figures come
@@ -69,11 +62,8 @@ class GenreTrainer(Trainer):
         weight_averaging (`float`, *optional*, defaults to 0.0): Decay of the moving average; 0 for none.
     """
 
-    model: Any  # the base class allows for things that do not occur here
-    args: Any
-    optimizer: Any
+    optimizer: Any  # the base class allows for things that do not occur here
     train_dataset: Any
-    state: Any
     loss_is_scaled_for_ga = True  # compute_loss divides by the segments of the whole accumulated batch
 
     def __init__(
@@ -117,7 +107,7 @@ class GenreTrainer(Trainer):
             self.add_callback(EarlyStopping(early_stopping_patience))
         self.saved_step: int | None = None
         self.checkpoint_files = ExitStack()  # what is held only while a checkpoint is read
-        self._best_in_memory: dict[str, torch.Tensor] | None = None
+        self.best_in_memory: dict[str, torch.Tensor] | None = None
         self.watch = FiniteWatch(args.device, args.learning_rate)
 
     # Optimizer
@@ -204,14 +194,6 @@ class GenreTrainer(Trainer):
         """Count none: walking the model's weights in every step costs time, and nobody reads the figure."""
         return 0
 
-    def check_finite(self) -> None:
-        """Stop if a loss was not finite or a weight is not.
-
-        Raises:
-            NonFiniteLossError: The text names the step.
-        """
-        self.watch.check(self.model, self.state.global_step, self.accelerator.gather)
-
     # Validation
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
@@ -255,151 +237,10 @@ class GenreTrainer(Trainer):
             if self.args.save_strategy == SaveStrategy.NO:
                 with nullcontext() if self.average is None else self.average.applied():
                     weights = self.model.state_dict()
-                    self._best_in_memory = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
+                    self.best_in_memory = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
             else:
                 self.control.should_save = True
         return is_best
-
-    # Checkpoints
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        step = self.state.global_step
-        if step == self.saved_step:
-            return
-        self.check_finite()
-        self.recorder.fold()
-        random_states = self._gather_random_states()
-        on_main(lambda: self._write_checkpoint(step, random_states))
-        self.saved_step = step
-
-    def _gather_random_states(self) -> dict[str, bytes]:
-        """Return the random states of every process, as files of the names and content that the Trainer reads."""
-        states = {
-            "python": random.getstate(),
-            "numpy": np.random.get_state(),
-            "cpu": torch.random.get_rng_state(),
-        }
-        several = self.args.world_size > 1
-        if torch.cuda.is_available():
-            states["cuda"] = torch.cuda.get_rng_state_all() if several else torch.cuda.get_rng_state()
-        name = f"rng_state_{self.args.process_index}.pth" if several else "rng_state.pth"
-        buffer = io.BytesIO()
-        torch.save(states, buffer)
-        gathered = gather_object([(name, buffer.getvalue())])
-        return dict(gathered)
-
-    def _write_checkpoint(self, step: int, random_states: dict[str, bytes]) -> None:
-        """Write a checkpoint and delete old ones; for the main process.
-
-        Raises:
-            CheckpointError: The disk refused.
-        """
-        staged = checkpoints.stage(self.output_dir, step)
-        try:
-            with no_progress_bars():
-                self.save_model(str(staged), _internal_call=True)
-            (staged / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that nobody reads
-            self._save_optimizer_and_scheduler(str(staged))
-            self._save_scaler(str(staged))
-            for name, content in random_states.items():
-                (staged / name).write_bytes(content)
-            if self.average is not None:
-                self.average.save(staged)
-            self.state.stateful_callbacks = {
-                type(callback).__name__: callback.state() for callback in self._stateful()
-            }
-            self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
-            best_step = self.state.best_global_step
-            newest = checkpoints.commit(staged, self.output_dir, step, best_step=best_step, signature=self.signature)
-            checkpoints.rotate(self.output_dir, newest, self.save_total_limit)
-        except Exception as error:  # libraries wrap the operating system's error in types of their own
-            checkpoints.clean(self.output_dir)
-            if not checkpoints.is_write_failure(error):
-                raise
-            raise checkpoints.write_failure(
-                checkpoints.checkpoint_path(self.output_dir, step),
-                "Earlier checkpoints are intact: free some space, then go on with --resume",
-                self._checkpoint_size(),
-                error,
-            ) from error
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Write weights under the names that the model has.
-
-        transformers would write those of AST under the names of its first release, which its own Trainer then does not
-        find when it reads the checkpoint back.
-        """
-        if self.args.should_save:
-            self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=False)
-            cast(Any, self.processing_class).save_pretrained(output_dir)
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:
-        """Refuse a checkpoint that was read in part.
-
-        Raises:
-            CheckpointError: It lacks weights of the model, or has others.
-        """
-        wrong = [*load_result.missing_keys, *load_result.unexpected_keys]
-        if wrong:
-            raise CheckpointError(
-                f"a checkpoint in {self.output_dir} is not one of this model: {len(wrong)} weights are in only one of "
-                f"the two ({', '.join(wrong[:3])}{', ...' if len(wrong) > 3 else ''})"
-            )
-
-    def _stateful(self) -> list[Any]:
-        return [callback for callback in self.callback_handler.callbacks if isinstance(callback, ExportableState)]
-
-    def _checkpoint_size(self) -> int:
-        weights = list(self.model.parameters())
-        trained = sum(weight.numel() * weight.element_size() for weight in weights if weight.requires_grad)
-        every = sum(weight.numel() * weight.element_size() for weight in weights)
-        return every + trained * (2 if self.average is None else 3)  # AdamW keeps two moments
-
-    def _load_callback_state(self) -> None:
-        """Give each callback its state back in place (the Trainer would make new ones, which know no trainer)."""
-        for callback in self._stateful():
-            stored = self.state.stateful_callbacks.get(type(callback).__name__)
-            if stored is not None:
-                callback.load(stored["attributes"])
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None and self.average is not None:
-            self.average.load(checkpoint)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        super()._load_rng_state(checkpoint)
-        self.checkpoint_files.close()  # nothing more is read of it
-
-    def restore(self, source: Path) -> None:
-        """Take state, weights and averaged weights from the files of a checkpoint, without training on."""
-        self._load_from_checkpoint(str(source))
-        self.state = TrainerState.load_from_json(str(source / TRAINER_STATE_NAME))
-        self._load_callback_state()
-        if self.average is not None:
-            self.average.load(source)
-
-    def load_selected(self) -> tuple[str, int]:
-        """Give the model the weights that the run is judged by.
-
-        Returns:
-            `tuple[str, int]`: `best` (of validation), `averaged` or `last`, and the step that they are from.
-        """
-        best_step = self.state.best_global_step
-        if best_step is not None:
-            if self._best_in_memory is not None:
-                self.model.load_state_dict(self._best_in_memory)
-            else:
-                with mirrored(checkpoints.checkpoint_path(self.output_dir, best_step), WEIGHTS) as source:
-                    self._load_from_checkpoint(str(source))
-                    if self.average is not None:
-                        self.average.load(source)
-                        self.average.copy_to_model()
-            return "best", best_step
-        if self.average is not None:
-            self.average.copy_to_model()
-            return "averaged", self.state.global_step
-        return "last", self.state.global_step
 
     # Ends
 
@@ -442,9 +283,8 @@ class GenreTrainer(Trainer):
         """
         signum = 0 if self.stop_signals is None else self.stop_signals.signum or 0
         if self.args.world_size > 1:
-            # on a CPU an exchange costs nothing beside a step, and torchrun kills 30 s after its SIGTERM
-            look_every = 1 if self.args.device.type == "cpu" else LOOK_EVERY
-            if self.state.global_step % look_every and not self.flow.epoch_is_over:
+            # as often as at the losses: on a CPU in every step, since torchrun kills 30 s after its SIGTERM
+            if self.state.global_step % self.watch.look_every and not self.flow.epoch_is_over:
                 return
             signum = int(self.accelerator.gather(torch.tensor([signum], device=self.args.device)).max())
         if not signum:
