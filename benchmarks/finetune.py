@@ -21,7 +21,6 @@ with bfloat16 instructions and on a GPU, 0.95 x elsewhere.
 import argparse
 import copy
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from memory import peak_mib
 from transformers import AutoModelForAudioClassification, Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -206,18 +206,12 @@ def make_tracks(arguments: argparse.Namespace, seconds: float, folder: Path) -> 
     return decode_tracks(load_gtzan(arguments.audio or folder, cache_dir=str(folder)), RATE)
 
 
-def resident() -> float:
-    """Return the resident memory of this process, MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
 def child(arguments: argparse.Namespace) -> None:
     """Run one side alone and print its peak memory beyond that of the imports, MiB."""
     [kind], [seconds], [variant] = arguments.models, arguments.seconds, arguments.variants
     with tempfile.TemporaryDirectory() as folder:
         tracks = make_tracks(arguments, seconds, Path(folder))
-        before = resident()
+        before = psutil.Process().memory_info().rss / 2**20
         if arguments.child == "ours":
             Ours(kind, seconds, tracks, arguments, variant).block(2)
         else:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,13 +118,20 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
 
 def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: float) -> SegmentTable:
     """Cut decoded tracks into windows of the extractor's length, one every `hop_seconds` seconds."""
-    return cut_segments(
+    return _cut(cut_segments, tracks, labels, extractor, hop_seconds=hop_seconds)
+
+
+def _cut(
+    cutter: Callable[..., SegmentTable], tracks: Any, labels: np.ndarray, extractor: Any, **how: Any
+) -> SegmentTable:
+    """Call one of the cutters of `data/segments.py` on decoded tracks, with windows of the extractor's length."""
+    return cutter(
         tracks["track_id"],
         labels.tolist(),
         TrackReader(tracks).num_samples.tolist(),
         int(extractor.sampling_rate),
         segment_seconds=extractor.segment_seconds,
-        hop_seconds=hop_seconds,
+        **how,
     )
 
 
@@ -178,14 +185,7 @@ def _training_rows(data: DataOptions, tracks: Any, labels: np.ndarray, extractor
     """Cut tracks for training where whole tracks are divided: windows at random, or overlapping segments."""
     if not data.random_windows:
         return cut_tracks(tracks, labels, extractor, data.train_hop_seconds or data.segment_seconds / 2)
-    return spread_windows(
-        tracks["track_id"],
-        labels.tolist(),
-        TrackReader(tracks).num_samples.tolist(),
-        int(extractor.sampling_rate),
-        segment_seconds=extractor.segment_seconds,
-        num_windows=data.random_windows,
-    )
+    return _cut(spread_windows, tracks, labels, extractor, num_windows=data.random_windows)
 
 
 def _keeps_parts(data: DataOptions, corpus: Corpus) -> bool:

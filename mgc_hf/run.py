@@ -115,7 +115,7 @@ def run(options: Options, recipe: str) -> RunResult:
         return parts[part].inputs(extractor, len(genres), augmentation, options.train.seed)
 
     with in_turn():
-        if hasattr(model, "fit_statistics") and _base_model(options) is None:
+        if hasattr(model, "fit_statistics") and not plan.pretrained:
             model.fit_statistics(inputs("train").batches(options.train.per_device_eval_batch_size))
         train_data = inputs("train", training_augmentation(options))
         held_out = {name: inputs(name) for name in ("validation", "test") if name in parts}
@@ -160,7 +160,7 @@ def run(options: Options, recipe: str) -> RunResult:
             split=SplitRecord(
                 split.unit, split.seed, split.hash, leak_statement(split.statement, leak, test_corpus is not None)
             ),
-            model=record.model_record(model, extractor, _base_model(options)),
+            model=record.model_record(model, extractor, outputs.display_name(plan.name) if plan.pretrained else None),
             training=_training_record(outcome, options, recipe),
             environment=record.environment_record(
                 str(options.train.device), options.train.world_size, record.precision(options)
@@ -207,13 +207,6 @@ def _test_hop(options: Options, split: Split, extractor: Any) -> float:
     if split.unit == "segment":
         return options.data.train_hop_seconds or options.data.segment_seconds
     return windowing(extractor)[1]
-
-
-def _base_model(options: Options) -> str | None:
-    from mgc_hf.models.build import OWN_MODELS
-
-    name = options.model.model_name_or_path
-    return None if name in OWN_MODELS or options.model.from_scratch else outputs.display_name(name)
 
 
 def evaluate(

@@ -214,12 +214,9 @@ class SegmentDataset(torch.utils.data.Dataset):
             self.augmentation.mask(frames_first, frames, draws.masks[rows])
         batch = {self.source.name: features}
         if not self._whole_rows:
-            batch["attention_mask"] = self._mask(frames)
+            batch["attention_mask"] = attention_mask(frames, self._total_frames)
         batch["labels"] = labels
         return batch
-
-    def _mask(self, num_frames: np.ndarray) -> torch.Tensor:
-        return attention_mask(num_frames, self._total_frames)
 
     def _mixed(
         self, features: torch.Tensor, labels: torch.Tensor, rows: np.ndarray, draws: EpochDraws
@@ -233,7 +230,8 @@ class SegmentDataset(torch.utils.data.Dataset):
         if self._whole_rows:
             return mix(features, others, weight), targets
         # a frame that one of the two lacks keeps the row's own value
-        both = self._mask(np.minimum(self.source.num_frames[rows], self.source.num_frames[partners])).bool()
+        both_frames = np.minimum(self.source.num_frames[rows], self.source.num_frames[partners])
+        both = attention_mask(both_frames, self._total_frames).bool()
         if features.dim() == 3:
             both = both.unsqueeze(1 if self.source.frames_last else 2)
         return torch.where(both, mix(features.clone(), others, weight), features), targets

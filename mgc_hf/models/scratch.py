@@ -19,7 +19,6 @@ def _whisper(width: int, layers: int, heads: int, bands: int = 80) -> tuple[str,
 
 #: Hub name -> kind of model and what its configuration changes of transformers' defaults. Nothing is asked of the Hub.
 KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
-    "mel_lstm": ("mel_lstm", {}),
     "facebook/hubert-base-ls960": ("hubert", {}),
     "facebook/hubert-large-ll60k": ("hubert", {**_LARGE, "conv_bias": True}),
     "ntu-spml/distilhubert": ("hubert", {"num_hidden_layers": 2, "feat_proj_layer_norm": False}),

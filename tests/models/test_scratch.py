@@ -11,7 +11,7 @@ from tests.models.kinds import KINDS, save_checkpoint
 GENRES = ["blues", "jazz", "metal"]
 
 
-@pytest.mark.parametrize("name", scratch.KNOWN)
+@pytest.mark.parametrize("name", ["mel_lstm", *scratch.KNOWN])
 def test_known_names_need_no_hub(name):
     plan = plan_model(name, segment_seconds=3.0, from_scratch=True)
     assert not plan.pretrained
