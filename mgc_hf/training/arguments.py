@@ -32,7 +32,7 @@ _SAMPLING = ("random", "sequential")
 def trainer_arguments(options: Any, has_validation: bool) -> Any:
     """Return a copy of the options as the Trainer shall see them.
 
-    Checkpoints are named, rotated and chosen from by `trainer.py`, so the Trainer's own rotation and its loading of
+    Checkpoints are named, rotated and chosen from by `checkpointing.py`, so the Trainer's own rotation and its loading of
     the best one are off; so is everything that costs time in each step without being used.
 
     Args:

@@ -5,7 +5,7 @@ has the size that it lists; and if the checkpoint of the best epoch that it refe
 on without its best epoch would end with other weights. Deletion starts with a rename too, so a kill at any moment
 leaves whole checkpoints and temporary names, nothing between.
 
-Only files are handled here; what is in them is the Trainer's matter (`trainer.py`).
+Only files are handled here; what is in them is the Trainer's matter (`checkpointing.py`).
 """
 
 import errno
