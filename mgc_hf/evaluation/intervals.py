@@ -68,8 +68,7 @@ def bootstrap_by_track(
         OptionError: Fewer than 100 resamples.
         RecordError: There is no item.
     """
-    if num_resamples < MIN_RESAMPLES:
-        raise OptionError(f"num_resamples is {num_resamples}; a 95 % interval takes at least {MIN_RESAMPLES}")
+    _check_resamples(num_resamples)
     if not len(track_id):
         raise RecordError("there is nothing to score: no predictions")
     tracks, row = np.unique(np.asarray(track_id).astype(str), return_inverse=True)
@@ -113,8 +112,7 @@ def paired_difference(
         OptionError: Fewer than 100 resamples.
         RecordError: There is no item, or the arrays differ in length.
     """
-    if num_resamples < MIN_RESAMPLES:
-        raise OptionError(f"num_resamples is {num_resamples}; a 95 % interval takes at least {MIN_RESAMPLES}")
+    _check_resamples(num_resamples)
     if not len(track_id) == len(first) == len(second) > 0:
         raise RecordError(
             f"{len(track_id)} items with {len(first)} and {len(second)} answers cannot be compared in pairs"
@@ -125,6 +123,11 @@ def paired_difference(
     counts = _draw_counts(np.random.default_rng(seed), num_resamples, len(tracks))
     differences = (counts @ sums) / (counts @ sizes)
     return float(gain.mean()), np.quantile(differences, LEVELS).tolist()
+
+
+def _check_resamples(num_resamples: int) -> None:
+    if num_resamples < MIN_RESAMPLES:
+        raise OptionError(f"num_resamples is {num_resamples}; a 95 % interval takes at least {MIN_RESAMPLES}")
 
 
 def _draw_counts(rng: np.random.Generator, num_resamples: int, num_tracks: int) -> np.ndarray:
