@@ -8,24 +8,12 @@ call.
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from runs import ROOT, run
 
-from mgc_hf.results import RunResult, format_interval
-
-ROOT = Path(__file__).parents[1]
-
-
-def run(recipe: str, dataset: str, protocol: str, seed: int, folder: Path) -> RunResult:
-    """Run a recipe once, unless the folder holds its record, and return the record."""
-    if not (folder / "results.json").is_file():
-        command = [sys.executable, str(ROOT / "recipes" / recipe), "--dataset", dataset, "--protocol", protocol]
-        command += ["--seed", str(seed), "--output_dir", str(folder), "--pictures", "false", "--overwrite_output_dir"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return RunResult.load(folder / "results.json")
+from mgc_hf.results import format_interval
 
 
 def main() -> None:
@@ -41,7 +29,8 @@ def main() -> None:
         results = []
         for seed in range(options.seeds):
             folder = options.output_dir / f"{Path(options.recipe).stem}-{protocol}-{seed}"
-            results.append(run(options.recipe, options.dataset, protocol, seed, folder))
+            arguments = ["--dataset", options.dataset, "--protocol", protocol, "--seed", str(seed)]
+            results.append(run(options.recipe, arguments, folder))
             track, segment = (format_interval(level.accuracy) for level in (results[-1].track, results[-1].segment))
             print(f"{protocol} seed {seed}: tracks {track}, segments {segment}", flush=True)
         for level in ("track", "segment"):

@@ -14,29 +14,14 @@ drawn with all its answers.
 import argparse
 import hashlib
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from runs import ROOT, run
 
 from mgc_hf.evaluation.intervals import paired_difference
 from mgc_hf.predictions import Predictions
-from mgc_hf.results import RunResult, format_interval
-
-ROOT = Path(__file__).parents[1]
-
-
-def run(recipe: str, arguments: list[str], folder: Path) -> RunResult:
-    """Run a recipe once, unless the folder holds its record, and return the record."""
-    if not (folder / "results.json").is_file():
-        command = [sys.executable, str(ROOT / "recipes" / recipe), *arguments]
-        command += ["--output_dir", str(folder), "--pictures", "false", "--overwrite_output_dir"]
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with open(f"{folder}.log", "w") as log:
-            if subprocess.run(command, stdout=log, stderr=log).returncode:
-                raise SystemExit(f"{shlex.join(command)} failed: see {log.name}")
-    return RunResult.load(folder / "results.json")
+from mgc_hf.results import format_interval
 
 
 def test_tracks(folder: Path) -> tuple[np.ndarray, np.ndarray]:
