@@ -23,7 +23,7 @@ TRUNCATION_TOLERANCE = 0.05
 
 # Samples read at a time, all channels together: where a decoder fails, so much is lost. Sound that is merely stored
 # cannot fail part-way; few large steps cost little and leave the interpreter's lock to other threads.
-_DECODED_SAMPLES, _STORED_SAMPLES = 8_192, 32_768
+_DECODED_SAMPLES, _STORED_SAMPLES = 8_192, 131_072
 _STORED = (
     ("WAV", "WAVEX", "RF64", "AU", "AIFF"),
     ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),

@@ -12,7 +12,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from mgc_hf.models.dropout import dropped
+from mgc_hf.models.dropout import draw_kept
 
 #: Name for `attn_implementation`; `config.json` keeps none, so a saved model loads with transformers' own sdpa.
 ATTENTION = "mgc_hf_sdpa"
@@ -58,7 +58,7 @@ def attention_forward(
             # the least number, not minus infinity: a clip of padding alone would become NaN
             least = torch.finfo(scores.dtype).min
             scores = scores.masked_fill(~mask, least) if mask.dtype == torch.bool else scores + mask.to(scores.dtype)
-        weights = scores.softmax(dim=-1, dtype=scores.dtype).masked_fill(dropped(scores, dropout), 0.0)
+        weights = scores.softmax(dim=-1, dtype=scores.dtype) * draw_kept(scores, dropout)
         outputs.append(weights @ value[:, group])
     return torch.cat(outputs, dim=1).transpose(1, 2) / (1 - dropout), None
 

@@ -2,23 +2,26 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 
-def dropped(values: torch.Tensor, probability: float) -> torch.Tensor:
-    """Draw which values are dropped, by 16 bits of torch's global generator for each.
+def draw_kept(values: torch.Tensor, probability: float) -> torch.Tensor:
+    """Draw which values dropout keeps, by 16 bits for each from a generator that torch's global one seeds.
 
     Args:
         values (`torch.Tensor`): On the CPU, of any shape.
         probability (`float`): Of being dropped, exact to 1 / 65,536.
 
     Returns:
-        `torch.Tensor` of `bool`: In the shape of `values`.
+        `torch.Tensor` of `uint8`: 1 for what is kept, else 0, in the shape of `values`. A product with it takes a
+        fifth of the time of one with booleans, or of `masked_fill`.
     """
+    seed = int(torch.randint(2**63 - 1, ()))
     count = values.numel()
-    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    return bits[:count].view(values.shape) < round(probability * 2**16) - 2**15
+    bits = np.random.SFC64(seed).random_raw(-(-count // 4)).view(np.uint16)[:count]
+    return torch.from_numpy((bits >= round(probability * 2**16)).view(np.uint8)).view(values.shape)
 
 
 class CpuDropout(nn.Dropout):
@@ -28,7 +31,7 @@ class CpuDropout(nn.Dropout):
         """Drop values in training and scale the others, as `nn.Dropout`."""
         if not self.training or self.p == 0 or self.p == 1 or input.device.type != "cpu":
             return super().forward(input)
-        return input.masked_fill(dropped(input, self.p), 0.0) / (1 - self.p)
+        return (input * draw_kept(input, self.p)).div_(1 - self.p)
 
 
 def use_cpu_dropout(model: Any) -> None:

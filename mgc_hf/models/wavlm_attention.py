@@ -14,7 +14,7 @@ from transformers import WavLMConfig
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from mgc_hf.errors import OptionError
-from mgc_hf.models.dropout import dropped
+from mgc_hf.models.dropout import draw_kept
 
 
 def use_sdpa(model: nn.Module) -> int:
@@ -155,7 +155,7 @@ def _attend(
     if not dropout_p:
         return torch.matmul(weights, value)
     # weights after dropout are made again in the backward pass: one product, less than half of the memory
-    kept, value = ~dropped(weights, dropout_p), value / (1 - dropout_p)
+    kept, value = draw_kept(weights, dropout_p), value / (1 - dropout_p)
     return checkpoint(_kept_sum, weights, kept, value, use_reentrant=False, preserve_rng_state=False)
 
 

@@ -5,13 +5,15 @@ import torch
 from torch import nn
 
 from mgc_hf.models.build import plan_model
-from mgc_hf.models.dropout import CpuDropout, dropped, use_cpu_dropout
+from mgc_hf.models.dropout import CpuDropout, draw_kept, use_cpu_dropout
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5])
 def test_so_many_values_are_dropped_and_neighbours_know_nothing_of_each_other(probability):
     torch.manual_seed(0)
-    drawn = dropped(torch.empty(4, 251, 253), probability)
+    kept = draw_kept(torch.empty(4, 251, 253), probability)
+    assert kept.dtype == torch.uint8
+    drawn = kept == 0
     assert drawn.shape == (4, 251, 253)
     assert drawn.float().mean().item() == pytest.approx(probability, abs=0.003)
     for axis in range(3):
