@@ -1,8 +1,6 @@
 """Scaled-dot-product attention that stays fast on a CPU where attention weights are dropped out.
 
-torch's fused kernels for the CPU know no dropout. What `scaled_dot_product_attention` falls back to computes in float32
-even under bfloat16 autocast and holds the matrices of all heads at once. So attention with dropout is written out here,
-a few heads at a time, whose matrices stay in the processor's cache. Everything else goes to transformers' function.
+There it is [`cpu_attention`]; everything else goes to transformers' function.
 """
 
 from typing import Any
@@ -12,13 +10,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from mgc_hf.models.dropout import draw_kept
+from mgc_hf.models.cpu_attention import cpu_attention
 
 #: Name for `attn_implementation`; `config.json` keeps none, so a saved model loads with transformers' own sdpa.
 ATTENTION = "mgc_hf_sdpa"
-
-#: Heads that are computed together: as quick as one at a time, in a quarter of the operations.
-HEADS_AT_ONCE = 4
 
 
 def attention_forward(
@@ -49,18 +44,7 @@ def attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    outputs = []
-    for first in range(0, query.shape[1], HEADS_AT_ONCE):
-        group = slice(first, first + HEADS_AT_ONCE)
-        scores = (query[:, group] * scaling) @ key[:, group].transpose(2, 3)
-        if attention_mask is not None:
-            mask = attention_mask if attention_mask.shape[1] == 1 else attention_mask[:, group]
-            # the least number, not minus infinity: a clip of padding alone would become NaN
-            least = torch.finfo(scores.dtype).min
-            scores = scores.masked_fill(~mask, least) if mask.dtype == torch.bool else scores + mask.to(scores.dtype)
-        weights = scores.softmax(dim=-1, dtype=scores.dtype) * draw_kept(scores, dropout)
-        outputs.append(weights @ value[:, group])
-    return torch.cat(outputs, dim=1).transpose(1, 2) / (1 - dropout), None
+    return cpu_attention(query, key, value, scaling=scaling, dropout_p=dropout, mask=attention_mask), None
 
 
 AttentionInterface.register(ATTENTION, attention_forward)

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
-from torch.utils.checkpoint import checkpoint
 from transformers import WavLMConfig
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from mgc_hf.errors import OptionError
-from mgc_hf.models.dropout import draw_kept
+from mgc_hf.models.cpu_attention import cpu_attention
 
 
 def use_sdpa(model: nn.Module) -> int:
@@ -85,23 +84,31 @@ class SdpaWavLMAttention(WavLMAttention):
         if position_bias is None:
             position_bias = self.compute_bias(num_frames, num_frames).unsqueeze(0)
         projections = (self.q_proj, self.k_proj, self.v_proj)
-        parts = (*(self._per_head(project(hidden_states)) for project in projections), self._gate(hidden_states))
-        padding = None if attention_mask is None else attention_mask.ne(1)[:, None, None, :]
+        query, key, value = (self._per_head(project(hidden_states)) for project in projections)
+        gate, scaling = self._gate(hidden_states), self.head_dim**-0.5
+        seen = None if attention_mask is None else attention_mask.eq(1)[:, None, None, :]
         dropout_p = self.dropout if self.training else 0.0
 
         weights = None
         if kwargs.get("output_attentions", getattr(self.config, "output_attentions", False)):
-            query, key, value, gate = parts
-            weights = _attention_weights(query, key, _attention_bias(gate, position_bias, padding, query.dtype))
+            bias = _attention_bias(gate, position_bias, seen, query.dtype)
+            weights = (query @ key.transpose(2, 3) * scaling + bias).softmax(-1)
             weights = dropout(weights, dropout_p)
-            output = torch.matmul(weights, value)
+            output = torch.matmul(weights, value).transpose(1, 2)
             weights = weights.mean(dim=1, keepdim=True).expand(-1, self.num_heads, -1, -1)
+        elif query.device.type == "cpu" and not _is_fused(query, gate, position_bias, dropout_p):
+            how = {"scaling": scaling, "dropout_p": dropout_p, "mask": seen}
+            output = cpu_attention(query, key, value, gate=gate, bias=position_bias, **how)
         else:
             # One head's square matrices stay in a processor's cache, all heads' do not; a GPU wants them all at once.
-            size = 1 if hidden_states.device.type == "cpu" else self.num_heads
-            heads = zip(*(part.split(size, dim=1) for part in (*parts, position_bias)), strict=True)
-            output = torch.cat([_attend(*head, padding=padding, dropout_p=dropout_p) for head in heads], dim=1)
-        return self.out_proj(output.transpose(1, 2).flatten(2)), weights, position_bias
+            size = 1 if query.device.type == "cpu" else self.num_heads
+            heads = zip(*(part.split(size, dim=1) for part in (query, key, value, gate, position_bias)), strict=True)
+            outputs = []
+            for q, k, v, *own in heads:
+                bias = _attention_bias(own[0], own[1], seen, q.dtype)
+                outputs.append(scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout_p))
+            output = torch.cat(outputs, dim=1).transpose(1, 2)
+        return self.out_proj(output.flatten(2)), weights, position_bias
 
     def compute_bias(self, query_length: int, key_length: int) -> torch.Tensor:
         """Return the bias of every head, `(num_heads, query_length, key_length)`: one embedding for each distance."""
@@ -121,43 +128,15 @@ class SdpaWavLMAttention(WavLMAttention):
 
 
 def _attention_bias(
-    gate: torch.Tensor, position_bias: torch.Tensor, padding: torch.Tensor | None, dtype: torch.dtype
+    gate: torch.Tensor, position_bias: torch.Tensor, seen: torch.Tensor | None, dtype: torch.dtype
 ) -> torch.Tensor:
     """Return what is added to the scores, `(batch_size, heads, num_frames, num_frames)`."""
     bias = (gate * position_bias).to(dtype)
     # the least number, not minus infinity: a clip of padding alone would become NaN
-    return bias if padding is None else bias.masked_fill(padding, torch.finfo(dtype).min)
+    return bias if seen is None else bias.masked_fill(~seen, torch.finfo(dtype).min)
 
 
-def _attention_weights(query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    query, key = query.flatten(0, 1) * query.shape[-1] ** -0.5, key.flatten(0, 1)
-    return torch.baddbmm(bias.flatten(0, 1), query, key.transpose(1, 2)).softmax(-1).view(bias.shape)
-
-
-def _attend(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    gate: torch.Tensor,
-    position_bias: torch.Tensor,
-    *,
-    padding: torch.Tensor | None,
-    dropout_p: float,
-) -> torch.Tensor:
-    """Return weighted sums of the values, shape of `query`."""
-    bias = _attention_bias(gate, position_bias, padding, query.dtype)
-    # On a CPU torch fuses without dropout and without a gradient for the bias only. Else it computes in float32 what
-    # autocast made bfloat16, and keeps more for the backward pass than what follows; fused bfloat16 is slower, too.
-    fused = not (bias.requires_grad or dropout_p) and bias.dtype == torch.float32
-    if bias.device.type != "cpu" or fused:
-        return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout_p)
-    weights = _attention_weights(query, key, bias)
-    if not dropout_p:
-        return torch.matmul(weights, value)
-    # weights after dropout are made again in the backward pass: one product, less than half of the memory
-    kept, value = draw_kept(weights, dropout_p), value / (1 - dropout_p)
-    return checkpoint(_kept_sum, weights, kept, value, use_reentrant=False, preserve_rng_state=False)
-
-
-def _kept_sum(weights: torch.Tensor, kept: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    return torch.matmul(weights * kept, value)
+def _is_fused(query: torch.Tensor, gate: torch.Tensor, position_bias: torch.Tensor, dropout_p: float) -> bool:
+    """Whether torch has a fused kernel for a CPU: in float32, without dropout or a gradient for the bias."""
+    has_gradient = torch.is_grad_enabled() and (gate.requires_grad or position_bias.requires_grad)
+    return query.dtype == torch.float32 and not dropout_p and not has_gradient

@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForAudioClassification, HubertConfig, set_seed
 
-from mgc_hf.models import attention
+from mgc_hf.models import cpu_attention
 from mgc_hf.models.attention import ATTENTION, attention_forward
 
 MODULE = torch.nn.Module()
@@ -27,7 +27,7 @@ def padding(kind):
 @pytest.mark.parametrize("mask", ["none", "boolean", "added"])
 def test_with_no_weight_dropped_it_is_torchs_own(monkeypatch, mask):
     """Weights that stay are divided by the probability of staying, as dropout does."""
-    monkeypatch.setattr(attention, "draw_kept", lambda scores, _: torch.ones_like(scores, dtype=torch.uint8))
+    monkeypatch.setattr(cpu_attention, "draw_kept", lambda scores, _: torch.ones_like(scores, dtype=torch.uint8))
     ours, theirs = projections(), projections()
     output, weights = attention_forward(MODULE, *ours, padding(mask), dropout=0.2)
     expected = scaled_dot_product_attention(*theirs, attn_mask=padding(mask)).transpose(1, 2) / 0.8
@@ -47,7 +47,7 @@ def test_a_clip_of_padding_alone_stays_finite():
 
 def test_a_position_bias_is_not_left_out(monkeypatch):
     """As the conformer has: transformers' own function does it."""
-    monkeypatch.setattr(attention, "draw_kept", None)
+    monkeypatch.setattr(cpu_attention, "draw_kept", None)
     bias = torch.randn(2, 6, 50, 50, requires_grad=True)
     output, _ = attention_forward(MODULE, *projections(), None, dropout=0.2, position_bias=bias)
     output.sum().backward()
@@ -55,7 +55,7 @@ def test_a_position_bias_is_not_left_out(monkeypatch):
 
 
 def test_without_dropout_transformers_function_does_it(monkeypatch):
-    monkeypatch.setattr(attention, "draw_kept", None)
+    monkeypatch.setattr(cpu_attention, "draw_kept", None)
     output, _ = attention_forward(MODULE, *projections(), None)
     assert torch.equal(output, scaled_dot_product_attention(*projections()).transpose(1, 2))
 
