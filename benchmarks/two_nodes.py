@@ -4,9 +4,11 @@
     python benchmarks/two_nodes.py --scenario kill       # one of: figures, kill, link
 
 Each namespace has its loopback, one end of a veth pair with an address of its own, one `torchrun --nnodes 2` with one
-process, and an output folder of its own (no shared disk). Checked: `figures`: both end, the world size is 2, the
-figures are those of one process with the same global batch, and the second folder stays empty. `kill`: the second machine is killed (SIGKILL) in the middle. `link`: its link goes down. In both the first ends with a
-clear error within a minute, and the run resumes from its last checkpoint to the very weights of an unbroken one.
+process, and an output folder of its own (no shared disk). Checked: `figures`: both end with the same weights
+(each run compares those of all its processes at its end, and names what differs), the world size is 2, the figures are
+those of one process with the same global batch, and the second folder stays empty. `kill`: the second machine is killed
+(SIGKILL) in the middle. `link`: its link goes down. In both the first ends with a clear error within a minute, and the
+run resumes from its last checkpoint to the very weights of an unbroken one.
 
 Prints one JSON line a scenario. The namespaces are taken away at the end, those of an earlier kill at the beginning.
 """
@@ -205,6 +207,7 @@ def run_both(names, options, folders, scratch, timeout_seconds=60) -> None:
         for number in range(2):
             status = machines.wait(number, LIMIT_SECONDS)
             check(status == 0, f"machine {number} ended with status {status}", machines.log(0), machines.log(1))
+        check("other weights than process 0" not in machines.log(0), "the machines' weights differ", machines.log(0))
 
 
 def figures(names, data: Path, scratch: Path) -> dict:

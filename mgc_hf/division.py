@@ -13,9 +13,8 @@ from mgc_hf.data.facts import recording_of
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
-from mgc_hf.distributed import in_turn
 from mgc_hf.errors import LabelError, OptionError, SplitError
-from mgc_hf.features import LEAST_SECONDS, SegmentDataset, TrackReader, decode_tracks, prepare
+from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare, shortest_input
 from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
 
@@ -70,12 +69,11 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         "demo_clips_per_genre": data.demo_clips_per_genre,
         "demo_seconds": data.demo_seconds,
     }
-    with in_turn():
-        corpus = read_corpus(data.dataset, revision=data.dataset_revision, columns=data.columns, **shared)
-        test_corpus = None
-        if data.test_dataset is not None:
-            other: dict[str, Any] = {"revision": data.test_dataset_revision, "columns": data.test_columns}
-            test_corpus = read_corpus(data.test_dataset, **other, **shared)
+    corpus = read_corpus(data.dataset, revision=data.dataset_revision, columns=data.columns, **shared)
+    test_corpus = None
+    if data.test_dataset is not None:
+        other: dict[str, Any] = {"revision": data.test_dataset_revision, "columns": data.test_columns}
+        test_corpus = read_corpus(data.test_dataset, **other, **shared)
     if _keeps_parts(data, corpus) and (data.train_tracks_per_genre or data.test_tracks_per_genre):
         raise OptionError(
             f"--train_tracks_per_genre and --test_tracks_per_genre: {corpus.name} comes with parts of its own, which "
@@ -84,14 +82,19 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
     return corpus, test_corpus
 
 
-def decode(corpus: Corpus, sampling_rate: int, num_proc: int | None = None) -> Any:
-    """Decode all clips of a corpus at the model's rate, Hz, and name those that are too short to be heard as they are."""
-    tracks = decode_tracks(corpus.dataset, sampling_rate, num_proc=num_proc)
-    short = np.flatnonzero(TrackReader(tracks).num_samples < LEAST_SECONDS * sampling_rate)
+def decode(corpus: Corpus, extractor: Any, num_proc: int | None = None) -> Any:
+    """Decode all clips of a corpus at the extractor's rate, and name those too short for the model to hear as they are."""
+    tracks = decode_tracks(corpus.dataset, extractor.sampling_rate, num_proc=num_proc)
+    least = shortest_input(extractor, round(extractor.segment_seconds * extractor.sampling_rate))
+    short = np.flatnonzero(TrackReader(tracks).num_samples < least)
     if len(short):
         names = ", ".join(tracks[int(row)]["track_id"] for row in short[:5]) + (", ..." if len(short) > 5 else "")
         logger.warning(
-            "%s: silence was added to %d clips under %g s: %s", corpus.name, len(short), LEAST_SECONDS, names
+            "%s: silence was added to %d clips under %g s: %s",
+            corpus.name,
+            len(short),
+            least / extractor.sampling_rate,
+            names,
         )
     return tracks
 
@@ -141,9 +144,8 @@ def divide(
     """Divide the data and cut it into segments, by the protocol that the options name."""
     data, seed = options.data, options.data.split_seed
     seed = options.train.seed if seed is None else seed
-    with in_turn():
-        tracks = decode(corpus, extractor.sampling_rate, data.preprocessing_num_proc)
-        test_tracks = test_corpus and decode(test_corpus, extractor.sampling_rate, data.preprocessing_num_proc)
+    tracks = decode(corpus, extractor, data.preprocessing_num_proc)
+    test_tracks = test_corpus and decode(test_corpus, extractor, data.preprocessing_num_proc)
     labels = label_ids(corpus, genres)
     _, eval_hop_seconds = windowing(extractor)
     rows = cut_tracks(tracks, labels, extractor, eval_hop_seconds)

@@ -90,7 +90,8 @@ def run(options: Options, recipe: str) -> RunResult:
             from_scratch=options.model.from_scratch,
             size=options.model.size,
         )
-    corpus, test_corpus = read_corpora(options)
+    with in_turn():
+        corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
     if resume:
         on_main(lambda: resuming.check_labels(folder, genres))
@@ -98,7 +99,8 @@ def run(options: Options, recipe: str) -> RunResult:
     set_seed(options.train.seed)
     with in_turn():
         model, extractor = plan.build(genres)
-    split, parts = divide(options, corpus, test_corpus, genres, extractor)
+    with in_turn():
+        split, parts = divide(options, corpus, test_corpus, genres, extractor)
     signature = {"genres": genres, "split": split.hash, "options": resuming.training_signature(options)}
     same_everywhere({**signature, "rows": {name: len(part.rows) for name, part in parts.items()}})
     if resume:
@@ -262,7 +264,7 @@ def evaluate(
         revision=revision,
         columns=columns,
     )
-    tracks = decode(corpus, extractor.sampling_rate)
+    tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
     if given is not None:

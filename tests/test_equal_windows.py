@@ -21,6 +21,8 @@ from transformers import (
 )
 
 from mgc_hf import report, run
+from mgc_hf.data.sources import read_corpus
+from mgc_hf.division import decode
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions, softmax
 
@@ -165,6 +167,14 @@ def test_scores_depend_on_the_clip_alone(model_folder, clips, evaluated, tmp_pat
             assert (f"holds {LENGTHS[name]} samples; silence was added up to 0.1 s" in caplog.text) == (
                 LENGTHS[name] < 1600
             )
+
+
+def test_clips_shorter_than_a_model_needs_are_named(clips, cache_dir, caplog):
+    corpus = read_corpus(str(clips), cache_dir=str(cache_dir), min_seconds=1e-6)
+    extractor = Wav2Vec2FeatureExtractor(return_attention_mask=False, **WAVEFORMS)
+    extractor.segment_seconds, extractor.min_samples = WINDOW, 8000
+    decode(corpus, extractor)
+    assert "silence was added to 3 clips under 0.5 s: blues/10, blues/160, blues/6400" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore:At least one mel filter")

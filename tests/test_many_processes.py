@@ -107,20 +107,17 @@ def test_two_processes_give_the_figures_of_one(forked, values, two, tmp_path):
             assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-5), name
 
 
-def test_two_processes_give_the_figures_of_one_with_a_speech_model(forked, values, tmp_path):
-    """Waveforms in, group norm, eager attention; 21 clips, two random windows of each an epoch."""
+@pytest.fixture(scope="module")
+def speech(values):
+    """A tiny wav2vec 2.0 with its dropout and SpecAugment; two random windows of each clip an epoch."""
+    own = {"model_name_or_path": "facebook/wav2vec2-base", "from_scratch": True, "size": "tiny", "model_config": "{}"}
+    return {**values, **own, "spec_time_masks": 0, "random_windows": 2, "num_train_epochs": 2, "learning_rate": 1e-3}
+
+
+def test_two_processes_give_the_figures_of_one_with_a_speech_model(forked, speech, tmp_path):
+    """Waveforms in, group norm, eager attention; 21 clips."""
     none = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
-    speech = {
-        **values,
-        "model_name_or_path": "facebook/wav2vec2-base",
-        "from_scratch": True,
-        "size": "tiny",
-        "model_config": json.dumps(dict.fromkeys((*none, "mask_time_prob"), 0.0)),
-        "spec_time_masks": 0,
-        "random_windows": 2,
-        "num_train_epochs": 2,
-        "learning_rate": 1e-3,
-    }
+    speech = {**speech, "model_config": json.dumps(dict.fromkeys((*none, "mask_time_prob"), 0.0))}
     both = RunResult.load(_both(forked, tmp_path / "two", speech) / "results.json")
     sizes = {"per_device_train_batch_size": 8, "per_device_eval_batch_size": 5, "use_cpu": True}
     ended = forked(tmp_path / "one", scenario="tests.test_many_processes:alone", **speech, **sizes)
@@ -173,6 +170,19 @@ def test_sigkill_and_resume(forked, drawn, unbroken, tmp_path, own_folders, call
     assert result.training.history == RunResult.load(unbroken / "results.json").training.history
     if own_folders:
         assert not (tmp_path / "run" / "1").exists()
+
+
+def test_sigkill_and_resume_with_a_speech_model(forked, speech, tmp_path):
+    whole = _both(forked, tmp_path / "whole", speech)
+    sizes = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3}
+    kill = {"target": "mgc_hf.training.callbacks:Flow.on_step_end", "call": 5, "how": "kill_after"}
+    killed = forked(tmp_path / "run", processes=2, scenario=RECIPE, interfere=kill, **speech, **sizes)
+    assert (killed.status, killed.others[0][0]) == (-signal.SIGKILL, -signal.SIGKILL), killed.log
+    _both(forked, tmp_path / "run", speech, resume=True)
+    result = RunResult.load(tmp_path / "run" / "results.json")
+    assert result.model.model_type == "wav2vec2"
+    assert result.training.resumed
+    assert _weights(tmp_path / "run") == _weights(whole)
 
 
 def test_resuming_a_finished_run_changes_nothing(forked, values, two):

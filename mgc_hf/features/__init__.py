@@ -5,15 +5,15 @@ the `SegmentDataset` that training and evaluation read. Both caches are memory-m
 """
 
 from mgc_hf.features.dataset import SegmentDataset, collate, prepare
-from mgc_hf.features.extraction import LEAST_SECONDS, extract_features
+from mgc_hf.features.extraction import extract_features, shortest_input
 from mgc_hf.features.tracks import TrackReader, decode_tracks
 
 __all__ = [
-    "LEAST_SECONDS",
     "SegmentDataset",
     "TrackReader",
     "collate",
     "decode_tracks",
     "extract_features",
     "prepare",
+    "shortest_input",
 ]

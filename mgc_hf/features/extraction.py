@@ -29,6 +29,18 @@ _BATCH_SIZE = 128
 LEAST_SECONDS = 0.1
 
 
+def shortest_input(feature_extractor: Any, segment_samples: int) -> int:
+    """Return the samples up to which a waveform is filled with silence: `LEAST_SECONDS`, or what the model needs.
+
+    Args:
+        feature_extractor (`FeatureExtractionMixin`): Its `min_samples`, saved with it, is the model's need
+            (`models/window.py`).
+        segment_samples (`int`): Samples of a whole segment.
+    """
+    least = min(round(LEAST_SECONDS * feature_extractor.sampling_rate), segment_samples)
+    return max(least, int(getattr(feature_extractor, "min_samples", 0)))
+
+
 class BatchExtractor:
     """Calls a feature extractor on a batch of waveforms and gives every row the shape of a whole segment.
 
@@ -42,8 +54,7 @@ class BatchExtractor:
             take the waveform.
         num_frames (`int`): Frames of a row that is not padded (for waveform models: samples).
         frames_last (`bool`): Whether the frames are the last axis (Whisper) and not the first.
-        least_samples (`int`): Samples that waveforms below it are filled up to with silence: `LEAST_SECONDS`, or what
-            the model needs (the extractor's `min_samples`).
+        least_samples (`int`): Samples that shorter waveforms are filled up to with silence, from [`shortest_input`].
 
     Raises:
         ValueError: The extractor pads on the left, or its output has no such key, or another shape for each batch.
@@ -55,10 +66,8 @@ class BatchExtractor:
             raise ValueError('the feature extractor pads on the left; set padding_side="right"')
         self.name: str = self.feature_extractor.model_input_names[0]
         self.sampling_rate = int(self.feature_extractor.sampling_rate)
-        # what a model needs at least is saved with its extractor (models/window.py)
-        model_least = int(getattr(feature_extractor, "min_samples", 0))
-        self.segment_samples = max(segment_samples, model_least)
-        self.least_samples = max(min(round(LEAST_SECONDS * self.sampling_rate), segment_samples), model_least)
+        self.least_samples = shortest_input(feature_extractor, segment_samples)
+        self.segment_samples = max(segment_samples, self.least_samples)
         # an extractor that pads when asked is asked to pad to the longest waveform; one that pads by a rule of its own
         # (AST, Whisper) is left to it
         padding = inspect.signature(type(feature_extractor).__call__).parameters.get("padding")

@@ -60,7 +60,7 @@ class CheckpointingTrainer(Trainer):
         Raises:
             NonFiniteLossError: The text names the step.
         """
-        self.watch.check(self.model, self.state.global_step, self.accelerator.gather)
+        self.watch.check(self.model, self.state.global_step)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step

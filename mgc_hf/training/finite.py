@@ -16,43 +16,50 @@ class FiniteWatch:
     Args:
         device (`torch.device`): Where the losses live.
         learning_rate (`float`): For the message.
+        gather (`Callable`, *optional*): Gathers a tensor of shape `(1,)` from all processes, so that they stop together.
         look_every (`int`, *optional*): Steps between two looks; 1 on a CPU and `LOOK_EVERY` elsewhere by default.
     """
 
-    def __init__(self, device: torch.device, learning_rate: float, look_every: int | None = None):
+    def __init__(
+        self,
+        device: torch.device,
+        learning_rate: float,
+        gather: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        look_every: int | None = None,
+    ):
         self._bad_step = torch.tensor(-1, device=device)
         self._learning_rate = learning_rate
+        self._gather = gather or (lambda step: step)
         self.look_every = look_every or (1 if device.type == "cpu" else LOOK_EVERY)
 
     def add(self, loss: torch.Tensor, step: int) -> None:
         """Take in the loss of a step.
 
         Raises:
-            NonFiniteLossError: It, or that of a step since the last look, is not finite.
+            NonFiniteLossError: It, or that of a step since the last look, is not finite, here or in another process.
         """
         is_first = (self._bad_step < 0) & ~torch.isfinite(loss)
         self._bad_step = torch.where(is_first, step, self._bad_step)
         if step % self.look_every == 0:
-            self._look(self._bad_step)
+            self._look()
 
-    def check(self, model: torch.nn.Module, step: int, gather: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    def check(self, model: torch.nn.Module, step: int) -> None:
         """Look at every loss so far, in all processes, and at every weight; before anything is validated or saved.
 
         Args:
             model (`torch.nn.Module`): The model.
             step (`int`): Optimiser steps done.
-            gather (`Callable`): Gathers a tensor of shape `(1,)` from all processes.
 
         Raises:
             NonFiniteLossError: The text names the step.
         """
-        self._look(gather(self._bad_step.reshape(1)).max())
+        self._look()
         for name, weight in model.named_parameters():
             if not torch.isfinite(weight).all():
                 self.refuse(f"after step {step} the weight {name} is not finite")
 
-    def _look(self, bad_step: torch.Tensor) -> None:
-        step = int(bad_step)
+    def _look(self) -> None:
+        step = int(self._gather(self._bad_step.reshape(1)).max())
         if step >= 0:
             self.refuse(f"the loss of step {step} is not finite")
 

@@ -1,11 +1,14 @@
 """The one loop: train a model on segments, and hand back the weights that the run is judged by."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from accelerate.utils import gather_object
 from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import TrainerState
@@ -214,6 +217,7 @@ def _outcome(trainer: GenreTrainer, already_finished: bool) -> TrainOutcome:
     recorder, state = trainer.recorder, trainer.state
     selected, step = trainer.load_selected()
     trainer.settle(trainer.model)
+    _compare_weights(trainer)
     epochs = {record.step: record.epoch for record in recorder.records}
     return TrainOutcome(
         model=trainer.model,
@@ -227,3 +231,20 @@ def _outcome(trainer: GenreTrainer, already_finished: bool) -> TrainOutcome:
         resumed=recorder.resumed,
         already_finished=already_finished,
     )
+
+
+def _compare_weights(trainer: GenreTrainer) -> None:
+    """Warn if the processes have not ended with the same weights; theirs go nowhere, so the run is kept."""
+    if trainer.args.world_size == 1:
+        return
+    digest = hashlib.sha256()
+    for weight in trainer.model.parameters():
+        digest.update(weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    first, *others = gather_object([digest.hexdigest()])
+    different = [process for process, other in enumerate(others, start=1) if other != first]
+    if different and trainer.is_world_process_zero():
+        logger.warning(
+            "the processes %s ended with other weights than process 0, whose are kept: something in their machines or "
+            "packages differs, or a module draws numbers of its own",
+            different,
+        )

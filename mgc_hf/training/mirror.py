@@ -40,10 +40,14 @@ def mirrored(checkpoint: Path, suffixes: tuple[str, ...] = ("",)) -> Iterator[Pa
     """
     state = PartialState()
     manifest = on_main((checkpoint / MANIFEST).read_bytes)
-    temporary = None
+    temporary = failure = None
     if state.is_local_main_process and not _holds(checkpoint, manifest):
-        temporary = Path(tempfile.mkdtemp(prefix="mgc_hf-checkpoint-"))
+        try:
+            temporary = Path(tempfile.mkdtemp(prefix="mgc_hf-checkpoint-"))
+        except OSError as error:
+            failure = error
     try:
+        raise_together(failure)
         folders = gather_object([str(temporary or checkpoint)])
         is_sent = len(set(folders)) > 1
         if is_sent:

@@ -108,7 +108,7 @@ class GenreTrainer(CheckpointingTrainer):
         self.saved_step: int | None = None
         self.checkpoint_files = ExitStack()  # what is held only while a checkpoint is read
         self.best_in_memory: dict[str, torch.Tensor] | None = None
-        self.watch = FiniteWatch(args.device, args.learning_rate)
+        self.watch = FiniteWatch(args.device, args.learning_rate, self.accelerator.gather)
 
     # Optimizer
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import PartialState
+from transformers import TrainerCallback
 
 from mgc_hf.distributed import contact, in_turn, on_main, same_everywhere
 from mgc_hf.errors import DistributedError, LabelError, MgcHfError
@@ -98,7 +99,15 @@ def count(folder: Path) -> dict:
     return {"processes": PartialState().num_processes, "sizes": record}
 
 
-def steps(folder: Path, batch: int, rows: int, accumulate: int = 1, break_at: int = 0) -> dict:
+class Drift(TrainerCallback):
+    """Changes the weights of process 1 when training is over."""
+
+    def on_train_end(self, args, state, control, model=None, **kwargs):
+        with torch.no_grad():
+            next(model.parameters()).add_(PartialState().process_index)
+
+
+def steps(folder: Path, batch: int, rows: int, accumulate: int = 1, drift: bool = False) -> dict:
     """Train on a number of rows that divides by nothing; weights after two epochs."""
     from mgc_hf.training import train
 
@@ -115,12 +124,32 @@ def steps(folder: Path, batch: int, rows: int, accumulate: int = 1, break_at: in
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulate,
             num_train_epochs=2,
+            weight_averaging=0.0 if drift else 0.9,
             save_strategy="no",
         ),
+        callbacks=[Drift()] if drift else [],
     )
     weights = {name: value.tolist() for name, value in outcome.model.state_dict().items()}
     history = [dataclasses.asdict(record) for record in outcome.history]
     return {"processes": PartialState().num_processes, "weights": weights, "history": history, "steps": outcome.steps}
+
+
+def not_finite(folder: Path) -> dict:
+    """Process 1 alone gets scores that are not finite, in its second step."""
+    from mgc_hf.training import train
+
+    model, calls = make_model(), []
+
+    def poison(module, args, output):
+        calls.append(output)
+        if len(calls) == 2 and PartialState().process_index == 1:
+            output.logits.data.fill_(float("nan"))
+
+    model.register_forward_hook(poison)
+    options = make_options(folder, per_device_train_batch_size=2, save_strategy="no")
+    data = TinyData(make_rows(16, "train", 1))
+    told = _told(lambda: train(model, make_extractor(), data, None, None, GENRES, options))
+    return {"processes": PartialState().num_processes, "told": told[:2], "steps": len(calls)}
 
 
 def recipe(folder: Path, own_folders: bool = False, own_data: bool = False, **options) -> dict:

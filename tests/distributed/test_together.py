@@ -71,6 +71,23 @@ def _about(value):
     return [_about(one) if isinstance(one, list) else pytest.approx(one, abs=2e-5) for one in value]
 
 
+def test_a_loss_that_is_not_finite_in_one_process_stops_both_at_that_step(forked, tmp_path):
+    first, second = _both(forked, tmp_path, "not_finite")
+    assert first["told"] == second["told"]
+    assert first["told"][0] == "NonFiniteLossError"
+    assert "the loss of step 2 is not finite" in first["told"][1]
+    assert first["steps"] == second["steps"] == 2
+
+
+@pytest.mark.parametrize("drift", [False, True])
+def test_processes_that_end_with_other_weights_are_named(forked, tmp_path, drift):
+    options = {"rows": 16, "batch": 4, "drift": drift}
+    ended = forked(tmp_path, processes=2, scenario=SCENARIO.format("steps"), **options)
+    assert (ended.status, ended.others[0][0]) == (0, 0), ended.log
+    assert ("the processes [1] ended with other weights than process 0" in ended.log) == drift
+    assert (ended.record["weights"] == ended.others[0][1]["weights"]) != drift
+
+
 def test_a_checkpoint_reaches_a_machine_without_the_disk(forked, tmp_path):
     (tmp_path / "checkpoint-4" / "folder").mkdir(parents=True)
     folder = tmp_path / "checkpoint-4"

@@ -30,10 +30,18 @@ def test_check_sees_losses_that_were_not_looked_at_and_weights():
     model = torch.nn.Linear(2, 2)
     watch = FiniteWatch(CPU, learning_rate=0.5, look_every=100)
     watch.add(torch.tensor(1.0), 1)
-    watch.check(model, 1, lambda tensor: tensor)
-    with pytest.raises(NonFiniteLossError, match="step 2 "):  # another process saw it
-        watch.check(model, 2, lambda tensor: torch.tensor([-1, 2]))
+    watch.check(model, 1)
+    watch.add(torch.tensor(math.nan), 2)
+    with pytest.raises(NonFiniteLossError, match="step 2 "):
+        watch.check(model, 2)
+    watch = FiniteWatch(CPU, learning_rate=0.5)
     with torch.no_grad():
         model.bias[1] = math.inf
     with pytest.raises(NonFiniteLossError, match="after step 3 the weight bias is not finite"):
-        watch.check(model, 3, lambda tensor: tensor)
+        watch.check(model, 3)
+
+
+def test_what_another_process_sees_stops_this_one_too():
+    watch = FiniteWatch(CPU, learning_rate=0.5, gather=lambda step: torch.cat([step, torch.tensor([2])]))
+    with pytest.raises(NonFiniteLossError, match="step 2 "):
+        watch.add(torch.tensor(1.0), 2)
