@@ -122,7 +122,10 @@ class Ours:
 
 
 def count_flops(side: Any, batch: dict[str, torch.Tensor]) -> int:
-    """Count the floating-point operations of a step's forward and backward pass: products and convolutions."""
+    """Count the floating-point operations of a step's forward and backward pass: products and convolutions.
+
+    A product that is added in place (WavLM's scores on a CPU, 1 % of a step) is not in torch's list.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     inputs = {name: value.to(side.model.device) for name, value in batch.items()}

@@ -156,12 +156,27 @@ class Augmentation:
         """Whether mixup is on, and labels are therefore soft."""
         return self.mixup_alpha > 0
 
-    def check_packages(self) -> None:
-        """Load what the operations need, before any time is spent.
+    def check(self, *, has_spectrograms: bool, whole_tracks: bool) -> None:
+        """Refuse what cannot be done, before any time is spent.
+
+        Args:
+            has_spectrograms (`bool`): Whether the model takes spectrograms; else it takes waveforms.
+            whole_tracks (`bool`): Whether each track lies in one part.
 
         Raises:
-            OptionError: Pitch shift or time stretch is on and `audiomentations` is not installed.
+            OptionError: SpecAugment of waveforms, `random_offset` where tracks are split, or pitch shift or time
+                stretch without `audiomentations`.
         """
+        if self.random_offset and not whole_tracks:
+            raise OptionError(
+                "--random_offset would take samples of other segments of the track, which are in validation or test "
+                "when segments are split: use --protocol track, or --time_shift_seconds"
+            )
+        if self.changes_spectrogram and not has_spectrograms:
+            raise OptionError(
+                "--spec_time_masks and --spec_frequency_masks need a model that takes spectrograms; this one takes "
+                "waveforms: set both to 0, and let it mask by itself with --mask_time_prob"
+            )
         if self.needs_audiomentations:
             _load_audiomentations()
 

@@ -14,7 +14,7 @@ from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError, SplitError
-from mgc_hf.features import SegmentDataset, TrackReader, decode_tracks, prepare, shortest_input
+from mgc_hf.features import BatchExtractor, SegmentDataset, TrackReader, decode_tracks, prepare, shortest_input
 from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
 
@@ -181,6 +181,19 @@ def training_augmentation(options: Options) -> Augmentation:
     """Return what is done to training rows; those of `--random_windows` lie anywhere in their clips."""
     augmentation = Augmentation.from_values(vars(options.augment))
     return replace(augmentation, random_offset=augmentation.random_offset or options.data.random_windows > 0)
+
+
+def check_augmentation(options: Options, extractor: Any) -> None:
+    """Refuse augmentation that cannot be had with this model or protocol, before any data is read.
+
+    Raises:
+        OptionError: As `Augmentation.check`.
+    """
+    samples = round(extractor.segment_seconds * extractor.sampling_rate)
+    training_augmentation(options).check(
+        has_spectrograms=BatchExtractor(extractor, samples).has_spectrograms,
+        whole_tracks=PROTOCOLS[options.data.protocol].unit == "track",
+    )
 
 
 def _training_rows(data: DataOptions, tracks: Any, labels: np.ndarray, extractor: Any) -> SegmentTable:

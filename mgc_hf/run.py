@@ -17,6 +17,7 @@ from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
+    check_augmentation,
     cut_tracks,
     decode,
     divide,
@@ -73,7 +74,7 @@ def run(options: Options, recipe: str) -> RunResult:
 
     from mgc_hf.models.build import finish_model, plan_model
     from mgc_hf.models.fine_tuning import FineTuning
-    from mgc_hf.training import find_resumable, predict, save_model_folder, train
+    from mgc_hf.training import find_resumable, predict, save_model_folder, train, trainer_arguments
 
     check_launch(options.train.world_size)
     folder, resume = Path(str(options.train.output_dir)), options.train.resume
@@ -90,6 +91,8 @@ def run(options: Options, recipe: str) -> RunResult:
             from_scratch=options.model.from_scratch,
             size=options.model.size,
         )
+    check_augmentation(options, plan.extractor)
+    trainer_arguments(options.train, has_validation=options.data.validation_fraction > 0)
     with in_turn():
         corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)

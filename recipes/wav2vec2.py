@@ -6,8 +6,9 @@ A first try on a CPU, a few minutes, without pre-trained weights and without a d
 
     python recipes/wav2vec2.py --dataset demo --demo_clips_per_genre 5 --from_scratch --size tiny --output_dir outputs/try
 
-Paper: 80 % (Marzuqi and Nastiti 2025), fine-tuned on 200 clips. That can be read in two ways: 20 training tracks
-of each genre, --train_tracks_per_genre 20, or 20 test tracks, --test_tracks_per_genre 20 --validation_fraction 0.
+The paper (Marzuqi and Nastiti 2025) reports 80 % after fine-tuning on 200 clips. That can be read in two ways: 20
+training tracks of each genre, --train_tracks_per_genre 20, or 20 test tracks, --test_tracks_per_genre 20
+--validation_fraction 0.
 docs/speech.md has every option and what goes with which model.
 """
 

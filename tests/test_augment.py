@@ -265,7 +265,7 @@ class TestAudiomentations:
         random.seed(1)
         np.random.seed(1)
         states = random.getstate(), np.random.get_state()[1].copy()
-        both.check_packages()
+        both.check(has_spectrograms=True, whole_tracks=True)
         one = augmented(both, samples, row=2)
         assert random.getstate() == states[0]
         np.testing.assert_array_equal(np.random.get_state()[1], states[1])
@@ -279,8 +279,8 @@ class TestAudiomentations:
 def test_a_missing_package_is_one_error_that_names_the_extra(monkeypatch, option):
     monkeypatch.setitem(sys.modules, "audiomentations", None)
     with pytest.raises(OptionError, match=r"pip install mgc_hf\[audiomentations\]"):
-        Augmentation(**option).check_packages()
-    Augmentation(gain_db=1.0).check_packages()
+        Augmentation(**option).check(has_spectrograms=True, whole_tracks=True)
+    Augmentation(gain_db=1.0).check(has_spectrograms=True, whole_tracks=True)
 
 
 class TestSpecAugment:

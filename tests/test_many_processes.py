@@ -115,7 +115,7 @@ def speech(values):
 
 
 def test_two_processes_give_the_figures_of_one_with_a_speech_model(forked, speech, tmp_path):
-    """Waveforms in, group norm, eager attention; 21 clips."""
+    """Waveforms in, group norm; 21 clips."""
     none = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
     speech = {**speech, "model_config": json.dumps(dict.fromkeys((*none, "mask_time_prob"), 0.0))}
     both = RunResult.load(_both(forked, tmp_path / "two", speech) / "results.json")
@@ -172,7 +172,17 @@ def test_sigkill_and_resume(forked, drawn, unbroken, tmp_path, own_folders, call
         assert not (tmp_path / "run" / "1").exists()
 
 
-def test_sigkill_and_resume_with_a_speech_model(forked, speech, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("facebook/wav2vec2-base", {}),
+        ("facebook/hubert-base-ls960", {"lora_rank": 2}),
+        ("microsoft/wavlm-base", {"bf16": True}),
+    ],
+    ids=["wav2vec2", "hubert-lora", "wavlm-bf16"],
+)
+def test_sigkill_and_resume_with_a_speech_model(forked, speech, tmp_path, name, options):
+    speech = {**speech, "model_name_or_path": name, **options}
     whole = _both(forked, tmp_path / "whole", speech)
     sizes = {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 3}
     kill = {"target": "mgc_hf.training.callbacks:Flow.on_step_end", "call": 5, "how": "kill_after"}
@@ -180,7 +190,8 @@ def test_sigkill_and_resume_with_a_speech_model(forked, speech, tmp_path):
     assert (killed.status, killed.others[0][0]) == (-signal.SIGKILL, -signal.SIGKILL), killed.log
     _both(forked, tmp_path / "run", speech, resume=True)
     result = RunResult.load(tmp_path / "run" / "results.json")
-    assert result.model.model_type == "wav2vec2"
+    assert result.model.model_type in name
+    assert result.environment.precision.startswith("bf16" if "bf16" in options else "float32")
     assert result.training.resumed
     assert _weights(tmp_path / "run") == _weights(whole)
 
@@ -206,6 +217,7 @@ def test_errors_of_the_main_process_reach_all(forked, values, two, clips, tmp_pa
         records = [ended.record, ended.others[0][1]]
         assert records[0] == records[1], ended.log
         assert records[0]["type"] == kind
+        assert records[0]["processes"] == 2
         assert all(text in records[0]["error"] for text in texts), records[0]["error"]
     assert _state(two) == before
 
@@ -218,6 +230,7 @@ def test_other_data_on_another_machine_is_refused(forked, values, clips, tmp_pat
     ended = forked(tmp_path / "run", processes=2, scenario=RECIPE, **options)
     for record in (ended.record, ended.others[0][1]):
         assert record["type"] == "DistributedError", ended.log
+        assert record["processes"] == 2
         assert "the processes differ in split" in record["error"]
     assert not (tmp_path / "run").exists()
 

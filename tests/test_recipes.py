@@ -63,6 +63,12 @@ TINY = ["--from_scratch", "--size", "tiny", "--segment_seconds", "1", "--bf16", 
         ("wavlm", [], "wavlm"),
         ("wav2vec2", [], "wav2vec2"),
         ("audio_model", ["--model_name_or_path", "openai/whisper-tiny"], "whisper"),
+        ("audio_model", ["--model_name_or_path", "facebook/w2v-bert-2.0"], "wav2vec2-bert"),
+        (
+            "audio_model",
+            ["--model_name_or_path", "MIT/ast-finetuned-audioset-10-10-0.4593"],
+            "audio-spectrogram-transformer",
+        ),
     ],
 )
 def test_the_recipes_of_other_models_run(recipe, arguments, model_type, cache_dir, tmp_path):

@@ -5,10 +5,11 @@ the `SegmentDataset` that training and evaluation read. Both caches are memory-m
 """
 
 from mgc_hf.features.dataset import SegmentDataset, collate, prepare
-from mgc_hf.features.extraction import extract_features, shortest_input
+from mgc_hf.features.extraction import BatchExtractor, extract_features, shortest_input
 from mgc_hf.features.tracks import TrackReader, decode_tracks
 
 __all__ = [
+    "BatchExtractor",
     "SegmentDataset",
     "TrackReader",
     "collate",

@@ -12,7 +12,6 @@ import torch
 
 from mgc_hf.augment import Augmentation, EpochDraws, mix, mix_waveforms, soft_labels
 from mgc_hf.data.segments import SegmentTable
-from mgc_hf.errors import OptionError
 from mgc_hf.features.extraction import BatchExtractor, SegmentReader, extract_features, open_tracks, whole_segment
 
 if TYPE_CHECKING:
@@ -148,7 +147,6 @@ class SegmentDataset(torch.utils.data.Dataset):
 
     Raises:
         ValueError: A label is outside 0..num_labels - 1, or the seed is negative.
-        OptionError: SpecAugment is asked of a model that takes waveforms.
     """
 
     def __init__(
@@ -164,11 +162,6 @@ class SegmentDataset(torch.utils.data.Dataset):
         if seed < 0:
             raise ValueError(f"seed is {seed}; it must be 0 or more")
         self.augmentation = augmentation or Augmentation()
-        if self.augmentation.changes_spectrogram and len(source.shape) != 2:
-            raise OptionError(
-                "spec_time_masks and spec_frequency_masks need a model that takes spectrograms; this one takes "
-                "waveforms (wav2vec 2.0 and its kin mask in the model: mask_time_prob in --model_config)"
-            )
         self.source, self.num_labels, self.seed = source, num_labels, seed
         self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self._total_frames = source.shape[-1 if source.frames_last else 0]
@@ -296,19 +289,14 @@ def prepare(
         ValueError: Tracks, rows, labels and extractor do not fit together.
     """
     augmentation = augmentation or Augmentation()
-    if augmentation.random_offset and not whole_tracks:
-        raise OptionError(
-            "random_offset would take samples of other segments of the track, which are in validation or test when "
-            "segments are split: use protocol 'track', or time_shift_seconds"
-        )
-    augmentation.check_packages()
     reader = open_tracks(tracks, feature_extractor)
     served = np.arange(len(rows)) if part is None else np.flatnonzero(rows.part == part)
     if len(served) == 0:
         raise ValueError("there are no rows to serve" + (f" of part {part!r}" if part else ""))
     extractor = BatchExtractor(feature_extractor, whole_segment(feature_extractor, rows))
+    augmentation.check(has_spectrograms=extractor.has_spectrograms, whole_tracks=whole_tracks)
     source: FeatureSource
-    if augmentation.changes_waveform or len(extractor.shape) == 1:
+    if augmentation.changes_waveform or not extractor.has_spectrograms:
         source = LiveFeatures(SegmentReader(reader, rows.take(served), seed, whole_tracks), extractor, augmentation)
     else:
         features = extract_features(tracks, rows, feature_extractor, seed=seed)

@@ -53,6 +53,7 @@ class BatchExtractor:
         shape (`tuple[int, ...]`): Shape of a row: `(num_frames, num_mel_bins)`, or `(num_samples,)` for models that
             take the waveform.
         num_frames (`int`): Frames of a row that is not padded (for waveform models: samples).
+        has_spectrograms (`bool`): Whether a row has an axis of frequency.
         frames_last (`bool`): Whether the frames are the last axis (Whisper) and not the first.
         least_samples (`int`): Samples that shorter waveforms are filled up to with silence, from [`shortest_input`].
 
@@ -78,8 +79,9 @@ class BatchExtractor:
                 f"{type(feature_extractor).__name__} gives {', '.join(whole)}, not the model's input {self.name}"
             )
         self.shape: tuple[int, ...] = np.shape(whole[self.name])[1:]
+        self.has_spectrograms = len(self.shape) == 2
         bands = getattr(feature_extractor, "feature_size", None)
-        self.frames_last = len(self.shape) == 2 and self.shape[0] == bands != self.shape[1]
+        self.frames_last = self.has_spectrograms and self.shape[0] == bands != self.shape[1]
         self.num_frames = self.shape[-1 if self.frames_last else 0]
 
     def _call(self, waveforms: list[np.ndarray]) -> Any:

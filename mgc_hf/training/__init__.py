@@ -12,11 +12,13 @@ _LAZY = {
     "predict": "mgc_hf.training.predicting",
     "save_model_folder": "mgc_hf.training.saving",
     "train": "mgc_hf.training.loop",
+    "trainer_arguments": "mgc_hf.training.arguments",
 }
 
-__all__ = ["TrainOutcome", "find_resumable", "predict", "save_model_folder", "train"]
+__all__ = ["TrainOutcome", "find_resumable", "predict", "save_model_folder", "train", "trainer_arguments"]
 
 if TYPE_CHECKING:
+    from mgc_hf.training.arguments import trainer_arguments
     from mgc_hf.training.checkpoints import find_resumable
     from mgc_hf.training.loop import TrainOutcome, train
     from mgc_hf.training.predicting import predict

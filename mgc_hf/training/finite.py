@@ -54,22 +54,26 @@ class FiniteWatch:
             NonFiniteLossError: The text names the step.
         """
         self._look()
-        for name, weight in model.named_parameters():
-            if not torch.isfinite(weight).all():
-                self.refuse(f"after step {step} the weight {name} is not finite")
+        wrong = [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]
+        if self._gather(torch.tensor([len(wrong)], device=self._bad_step.device)).max() > 0:
+            which = f"the weight {wrong[0]}" if wrong else "a weight in another process"
+            self.refuse(f"after step {step} {which} is not finite")
 
     def _look(self) -> None:
-        step = int(self._gather(self._bad_step.reshape(1)).max())
-        if step >= 0:
-            self.refuse(f"the loss of step {step} is not finite")
+        steps = self._gather(self._bad_step.reshape(1))
+        steps = steps[steps >= 0]
+        if len(steps):  # the first: a loss that is not finite makes those of all processes so in the next step
+            self.refuse(f"the loss of step {int(steps.min())} is not finite")
 
     def refuse(self, what: str) -> None:
-        """Stop the run.
+        """Stop the run; for what every process has been told.
 
         Raises:
             NonFiniteLossError: Always.
         """
-        raise NonFiniteLossError(
+        error = NonFiniteLossError(
             f"training stopped: {what} (the peak learning rate is {self._learning_rate:g}). Nothing after that was "
             "kept; lower --learning_rate or --max_grad_norm"
         )
+        error.everywhere = True
+        raise error

@@ -137,6 +137,7 @@ def train(
                 trainer.restore(source)
             else:
                 _run(trainer, source)
+                _compare_weights(trainer)  # before the best ones are read, which are one file for all
         return _outcome(trainer, already_finished)
 
 
@@ -217,7 +218,6 @@ def _outcome(trainer: GenreTrainer, already_finished: bool) -> TrainOutcome:
     recorder, state = trainer.recorder, trainer.state
     selected, step = trainer.load_selected()
     trainer.settle(trainer.model)
-    _compare_weights(trainer)
     epochs = {record.step: record.epoch for record in recorder.records}
     return TrainOutcome(
         model=trainer.model,
@@ -234,11 +234,12 @@ def _outcome(trainer: GenreTrainer, already_finished: bool) -> TrainOutcome:
 
 
 def _compare_weights(trainer: GenreTrainer) -> None:
-    """Warn if the processes have not ended with the same weights; theirs go nowhere, so the run is kept."""
+    """Warn if the processes have not trained the same weights; theirs go nowhere, so the run is kept."""
     if trainer.args.world_size == 1:
         return
     digest = hashlib.sha256()
-    for weight in trainer.model.parameters():
+    averages = [] if trainer.average is None else trainer.average.state_dict().values()
+    for weight in (*trainer.model.parameters(), *averages):
         digest.update(weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     first, *others = gather_object([digest.hexdigest()])
     different = [process for process, other in enumerate(others, start=1) if other != first]

@@ -256,7 +256,8 @@ class GenreTrainer(CheckpointingTrainer):
         self.accelerator.native_amp = False  # for a run that was finished before: its model is still to be prepared
         if "_original_forward" in vars(model):
             del model.forward, model._original_forward
-            del model._is_accelerate_prepared  # or a second training of it would go without autocast
+            # or a second training of it would go without autocast; of several processes the wrapper has it
+            vars(model).pop("_is_accelerate_prepared", None)
         self.model = self.model_wrapped = model.eval()
 
     def train(self, *args: Any, **kwargs: Any) -> Any:

@@ -107,7 +107,19 @@ class Drift(TrainerCallback):
             next(model.parameters()).add_(PartialState().process_index)
 
 
-def steps(folder: Path, batch: int, rows: int, accumulate: int = 1, drift: bool = False) -> dict:
+def drift(folder: Path, drifts: bool) -> dict:
+    """Train with validation, averaging and checkpoints; all processes end with the best weights, from one file."""
+    from mgc_hf.training import train
+
+    rows, held_out = make_rows(16, "train", 1), make_rows(6, "validation", 1)
+    options = make_options(folder, per_device_train_batch_size=4, num_train_epochs=2)
+    data = [TinyData(rows), TinyData(held_out), held_out]
+    outcome = train(make_model(), make_extractor(), *data, GENRES, options, callbacks=[Drift()] if drifts else [])
+    weights = {name: value.tolist() for name, value in outcome.model.state_dict().items()}
+    return {"processes": PartialState().num_processes, "selected": outcome.selected, "weights": weights}
+
+
+def steps(folder: Path, batch: int, rows: int, accumulate: int = 1) -> dict:
     """Train on a number of rows that divides by nothing; weights after two epochs."""
     from mgc_hf.training import train
 
@@ -124,10 +136,8 @@ def steps(folder: Path, batch: int, rows: int, accumulate: int = 1, drift: bool 
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulate,
             num_train_epochs=2,
-            weight_averaging=0.0 if drift else 0.9,
             save_strategy="no",
         ),
-        callbacks=[Drift()] if drift else [],
     )
     weights = {name: value.tolist() for name, value in outcome.model.state_dict().items()}
     history = [dataclasses.asdict(record) for record in outcome.history]
@@ -164,7 +174,8 @@ def recipe(folder: Path, own_folders: bool = False, own_data: bool = False, **op
     try:
         result = fine_tune(output_dir=str(folder), **options)
     except MgcHfError as error:
-        return {"error": str(error), "type": type(error).__name__, "everywhere": error.everywhere}
+        processes = PartialState().num_processes
+        return {"processes": processes, "error": str(error), "type": type(error).__name__, "told": error.everywhere}
     return {"processes": torch.distributed.get_world_size(), "result": result.to_dict()} | {
         "same": result == RunResult.load(folder / "results.json") if (folder / "results.json").exists() else None
     }

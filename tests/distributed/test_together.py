@@ -79,13 +79,14 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both_at_that_step(forked
     assert first["steps"] == second["steps"] == 2
 
 
-@pytest.mark.parametrize("drift", [False, True])
-def test_processes_that_end_with_other_weights_are_named(forked, tmp_path, drift):
-    options = {"rows": 16, "batch": 4, "drift": drift}
-    ended = forked(tmp_path, processes=2, scenario=SCENARIO.format("steps"), **options)
+@pytest.mark.parametrize("drifts", [False, True])
+def test_processes_that_trained_other_weights_are_named(forked, tmp_path, drifts):
+    ended = forked(tmp_path, processes=2, scenario=SCENARIO.format("drift"), drifts=drifts)
     assert (ended.status, ended.others[0][0]) == (0, 0), ended.log
-    assert ("the processes [1] ended with other weights than process 0" in ended.log) == drift
-    assert (ended.record["weights"] == ended.others[0][1]["weights"]) != drift
+    assert ended.record["processes"] == ended.others[0][1]["processes"] == 2
+    assert ("the processes [1] ended with other weights than process 0" in ended.log) == drifts
+    assert ended.record["selected"] == "best"
+    assert ended.record["weights"] == ended.others[0][1]["weights"]
 
 
 def test_a_checkpoint_reaches_a_machine_without_the_disk(forked, tmp_path):

@@ -73,6 +73,31 @@ def test_bfloat16_stays_bfloat16():
     assert output.dtype == torch.bfloat16
 
 
+def test_gradients_in_bfloat16_are_close(monkeypatch):
+    monkeypatch.setattr(cpu_attention, "draw_kept", lambda scores, _: torch.ones_like(scores, dtype=torch.uint8))
+    exact, rounded = projections(), projections(torch.bfloat16)
+    for parts in (exact, rounded):
+        output, _ = attention_forward(MODULE, *parts, padding("boolean"), dropout=0.1)
+        torch.manual_seed(1)
+        output.float().mul(torch.randn(output.shape)).sum().backward()
+    for one, other in zip(exact, rounded, strict=True):
+        assert other.grad.dtype == torch.bfloat16
+        assert (one.grad - other.grad.float()).norm() < 0.02 * one.grad.norm()
+
+
+def test_gradients_with_mask_and_dropout_are_those_of_the_forward_pass():
+    torch.manual_seed(0)
+    parts = [torch.randn(2, 3, 5, 4, dtype=torch.double, requires_grad=True) for _ in range(3)]
+    seen = torch.ones(2, 1, 1, 5, dtype=torch.bool)
+    seen[1, ..., 3:] = False
+
+    def attend(*parts):
+        torch.manual_seed(3)
+        return attention_forward(MODULE, *parts, seen, dropout=0.3)[0]
+
+    assert torch.autograd.gradcheck(attend, parts)
+
+
 def test_a_model_takes_it_by_name():
     sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16, "num_hidden_layers": 2}
     convolutions = {"conv_dim": (8,), "conv_stride": (80,), "conv_kernel": (80,), "num_conv_pos_embedding_groups": 2}

@@ -93,10 +93,23 @@ def test_another_audio_classifier_goes_through_the_same_loop(speech_model, run_v
     assert set(prediction.probabilities) == set(GENRES)
 
 
-def test_an_augmentation_that_does_not_fit_the_model_is_refused(speech_model, run_values, tmp_path):
-    values = {**run_values, "model_name_or_path": str(speech_model), "model_config": None}
-    with pytest.raises(OptionError, match="spec_time_masks"):
-        fine_tune(**values, output_dir=str(tmp_path / "run"))
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({}, "--spec_time_masks"),
+        ({"spec_time_masks": 0, "train_sampling_strategy": "group_by_length"}, "--train_sampling_strategy"),
+        ({"spec_time_masks": 0, "protocol": "segment", "random_offset": True}, "--random_offset"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_refused_before_data_is_read(speech_model, run_values, tmp_path, values, text):
+    nowhere = {
+        "model_config": None,
+        "dataset": str(tmp_path / "there-is-no-data"),
+        "output_dir": str(tmp_path / "run"),
+    }
+    with pytest.raises(OptionError, match=text):
+        fine_tune(**{**run_values, "model_name_or_path": str(speech_model), **nowhere, **values})
+    assert not (tmp_path / "run").exists()
 
 
 def test_segment_seconds_survives_saving(speech_model, tmp_path):

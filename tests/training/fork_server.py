@@ -70,7 +70,7 @@ def serve(request: dict, rank: int) -> None:
         os.environ.update({name: str(value) for name, value in ranks.items()}, MASTER_ADDR="127.0.0.1")
     if request["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"], resource.RLIM_INFINITY))
-    if request["interfere"]:
+    if request["interfere"] and request["interfere"].pop("rank", rank) == rank:
         interfere(**request["interfere"])
     if request["scenario"]:
         module, _, function = request["scenario"].partition(":")

@@ -41,6 +41,22 @@ def test_check_sees_losses_that_were_not_looked_at_and_weights():
         watch.check(model, 3)
 
 
+def test_the_first_of_all_processes_is_named():
+    watch = FiniteWatch(CPU, 0.5, gather=lambda step: torch.cat([step, torch.tensor([3, -1])]), look_every=8)
+    for step in range(1, 8):
+        watch.add(torch.tensor(math.nan if step >= 4 else 1.0), step)
+    with pytest.raises(NonFiniteLossError, match="step 3 "):
+        watch.add(torch.tensor(1.0), 8)
+
+
+def test_a_weight_in_another_process_stops_this_one_too():
+    gathered = iter([torch.tensor([-1, -1]), torch.tensor([0, 2])])
+    watch = FiniteWatch(CPU, 0.5, gather=lambda _: next(gathered))
+    with pytest.raises(NonFiniteLossError, match="after step 3 a weight in another process") as caught:
+        watch.check(torch.nn.Linear(2, 2), 3)
+    assert caught.value.everywhere
+
+
 def test_what_another_process_sees_stops_this_one_too():
     watch = FiniteWatch(CPU, learning_rate=0.5, gather=lambda step: torch.cat([step, torch.tensor([2])]))
     with pytest.raises(NonFiniteLossError, match="step 2 "):

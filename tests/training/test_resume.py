@@ -320,7 +320,7 @@ def test_two_processes(forked, tmp_path):
 
 def test_two_processes_stop_together(forked, tmp_path):
     options = {**EPOCHS, "num_train_epochs": 8, "per_device_train_batch_size": 4}
-    signalled = {"target": STEP_END, "call": 5, "how": "SIGTERM"}
+    signalled = {"target": STEP_END, "call": 5, "how": "SIGTERM", "rank": 1}
     stopped = forked(tmp_path / "run", processes=2, interfere=signalled, **options)
     assert stopped.status == 143
     assert [status for status, _ in stopped.others] == [143]

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.training.conftest import ROOT
-from tests.training.two_processes import MODELS
+from tests.training.two_processes import CASES
 
 TIMEOUT_SECONDS = 300
 
@@ -40,11 +40,11 @@ def came_of(tmp_path_factory):
     return json.loads(result.read_text())
 
 
-@pytest.mark.parametrize("layerdrop", [0.0, 0.5])
-@pytest.mark.parametrize("checkpointing", [False, True], ids=["plain", "checkpointing"])
-@pytest.mark.parametrize("kind", MODELS)
-def test_both_processes_end_with_the_same_weights(came_of, kind, checkpointing, layerdrop):
-    case = came_of[f"{kind}-{checkpointing}-{layerdrop}"]
+@pytest.mark.parametrize("name", CASES)
+def test_both_processes_end_with_the_same_weights(came_of, name):
+    case = came_of[name]
+    assert case["masks"] == name.endswith("-masked")
+    assert bool(case["lora"]) == name.endswith("-lora")
     assert case["world_size"] == 2
     assert case["steps"] == 2
     assert case["finite"]

@@ -1,7 +1,7 @@
 """Trains tiny models of every kind in each of several processes; started by torchrun from `test_two_processes.py`.
 
-Every case is a model type, with activation checkpointing or without, with layers left out at random or not: two steps
-through the loop's Trainer. The main process writes what came of them as JSON to the file named on the command line.
+Every case is a model type as a run builds it, with activation checkpointing or without, with layers left out at random
+or not, and some with masks or LoRA: two steps through the loop's Trainer. The main process writes what came of them as JSON to the file named on the command line.
 """
 
 import gc
@@ -10,12 +10,16 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 import torch.distributed as dist
 import transformers
 
+from mgc_hf.models.build import ModelPlan
+from mgc_hf.models.fine_tuning import FineTuning
+from mgc_hf.models.window import masks_time
 from mgc_hf.training.arguments import trainer_arguments
 from mgc_hf.training.trainer import GenreTrainer
 from tests.training.stand_ins import make_extractor, make_options
@@ -90,23 +94,36 @@ class Rows(torch.utils.data.Dataset):
         return {self.name: self.values[indices], "labels": torch.tensor(indices) % 3}
 
 
-def make_model(kind, layerdrop):
-    prefix, values, shape = MODELS[kind]
-    config = getattr(transformers, f"{prefix}Config")(**values)
-    for name in ("layerdrop", "encoder_layerdrop"):
-        if hasattr(config, name):
-            setattr(config, name, layerdrop)
+#: Name -> model type, activation checkpointing, layerdrop, further configuration values, what is fine-tuned.
+CASES = {
+    f"{kind}-{'checkpointing' if checkpointing else 'plain'}-{layerdrop}": (kind, checkpointing, layerdrop, {}, {})
+    for kind in MODELS
+    for checkpointing in (False, True)
+    for layerdrop in (0.0, 0.5)
+}
+for _kind in ("hubert", "wavlm", "wav2vec2"):
+    CASES[f"{_kind}-masked"] = (_kind, False, 0.0, {"mask_time_prob": 0.5, "mask_time_length": 2}, {})
+    CASES[f"{_kind}-lora"] = (_kind, False, 0.0, {}, {"lora_rank": 2})
+
+
+def make_model(kind, layerdrop, values, tuning):
+    """Build a tiny model as a run does: its dropout, its attention, what is trained of it."""
+    prefix, sizes, shape = MODELS[kind]
+    config = getattr(transformers, f"{prefix}Config")(**{**sizes, **values})
+    drops = any(hasattr(config, name) for name in ("layerdrop", "encoder_layerdrop"))
+    tuned = FineTuning(layerdrop=layerdrop if drops else 0.0, **tuning)
+    tuned.configure(config, kind)
+    model_class = getattr(transformers, prefix + HEADS.get(prefix, "ForSequenceClassification"))
+    whisper = SimpleNamespace(nb_max_frames=20)
+    plan = ModelPlan(kind, config, whisper, tuned, tuned.attention(model_class, config, kind), pretrained=False)
     transformers.set_seed(0)
-    model = getattr(transformers, prefix + HEADS.get(prefix, "ForSequenceClassification"))(config)
-    for name, weight in model.named_parameters():
-        if name.endswith("masked_spec_embed"):
-            weight.requires_grad_(False)  # nothing is masked, so it would have no gradient in any step
+    model, _ = plan.build(("blues", "jazz", "metal"))
     return model, Rows(model.main_input_name, shape)
 
 
-def run_case(kind, checkpointing, layerdrop, folder):
+def run_case(kind, checkpointing, layerdrop, values, tuning, folder):
     """Train two steps; return what the test looks at."""
-    model, rows = make_model(kind, layerdrop)
+    model, rows = make_model(kind, layerdrop, values, tuning)
     options = make_options(
         folder,
         max_steps=2,
@@ -129,6 +146,8 @@ def run_case(kind, checkpointing, layerdrop, folder):
         "steps": trainer.state.global_step,
         "equal": all(torch.equal(weights, other) for other in theirs),
         "finite": bool(torch.isfinite(weights).all()),
+        "masks": masks_time(model.config),
+        "lora": sum("lora_" in name for name, _ in model.named_parameters()),
         "moved": sum(not torch.equal(before[name], weight) for name, weight in model.named_parameters()),
     }
 
@@ -149,13 +168,9 @@ def main(result):
     torch.set_num_threads(1)
     gc.freeze()  # the Trainer collects garbage at the beginning of each training
     came_of = {}
-    for kind in MODELS:
-        for checkpointing in (False, True):
-            for layerdrop in (0.0, 0.5):
-                with tempfile.TemporaryDirectory() as folder:
-                    came_of[f"{kind}-{checkpointing}-{layerdrop}"] = run_case(
-                        kind, checkpointing, layerdrop, Path(folder)
-                    )
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            came_of[name] = run_case(*case, Path(folder))
     if dist.get_rank() == 0:
         Path(result).write_text(json.dumps(came_of))
     dist.barrier()
