@@ -381,7 +381,7 @@ def _load_audiomentations() -> Any:
     except ImportError as error:
         raise OptionError(
             "pitch_shift_semitones and time_stretch need the package audiomentations, which is not installed: "
-            "pip install mgc_hf[audiomentations]"
+            "pip install audiomentations"
         ) from error
     return audiomentations
 

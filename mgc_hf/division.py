@@ -261,12 +261,16 @@ def leak_statement(statement: str, leak: Sequence[str], compared: bool) -> str:
 
     Args:
         statement (`str`): What the split does.
-        leak (`Sequence[str]`): Test tracks that were trained on.
+        leak (`Sequence[str]`): Test tracks that were trained or validated on.
         compared (`bool`): Whether the recordings of both sides were compared.
     """
     if leak:
         return (
             f"This evaluation is leaky: {len(leak)} of the test recordings are, sample for sample, among those trained "
-            f"on ({', '.join(leak[:5])}{', ...' if len(leak) > 5 else ''})."
+            f"or validated on ({', '.join(leak[:5])}{', ...' if len(leak) > 5 else ''})."
         )
-    return f"{statement} No test recording is, sample for sample, among those trained on." if compared else statement
+    return (
+        f"{statement} No test recording is, sample for sample, among those trained or validated on."
+        if compared
+        else statement
+    )

@@ -285,7 +285,7 @@ def evaluate(
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)
         statement = "All of the data was evaluated."
         if known is None:
-            statement += " Which recordings the model was trained on is not known, so neither is whether this leaks."
+            statement += " Which recordings the model was trained or validated on is not known, so neither is whether this leaks."
         division = SplitRecord("track", None, None, leak_statement(statement, leak, known is not None))
     data = prepare(tracks, rows, extractor, num_labels=len(genres))
     predictions = predict(classifier, data, rows, genres, batch_size=batch_size)

@@ -37,5 +37,5 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
         sys.exit(error.exit_status)
     if options.train.should_save:
         print(result.summary())
-        print(f"model, card and pictures: {options.train.output_dir}")
+        print(f"model and card: {options.train.output_dir}")
     leave()

@@ -1,6 +1,7 @@
 """Joining the other processes of a run, before the Trainer does so on terms of its own."""
 
 import os
+import re
 from datetime import timedelta
 
 import torch
@@ -68,6 +69,6 @@ def leave() -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, without torch's C++ stack."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    """Return the first sentence of an error's text, without torch's C++ stack and source files."""
+    lines = re.sub(r"\[/[^\]]*\]\s*", "", str(error)).strip().splitlines()
+    return lines[0].partition(". ")[0] if lines else type(error).__name__

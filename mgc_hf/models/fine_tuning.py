@@ -161,7 +161,7 @@ class FineTuning:
             import peft  # noqa: F401
         except ImportError as error:
             raise OptionError(
-                f"--lora_rank {self.lora_rank} needs the package peft, which is not installed: pip install 'mgc_hf[lora]'"
+                f"--lora_rank {self.lora_rank} needs the package peft, which is not installed: pip install peft"
             ) from error
         below = [key for key, module in skeleton.named_modules() if isinstance(module, nn.Linear) and not is_head(key)]
         absent = [target for target in self._targets() if not any(_ends(key, target) for key in below)]
