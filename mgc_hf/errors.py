@@ -76,3 +76,7 @@ class NonFiniteLossError(MgcHfError):
 
 class DistributedError(MgcHfError):
     """Processes of one run that cannot reach each other, have lost each other, or were given different things."""
+
+
+class PublishError(MgcHfError):
+    """A folder that cannot be published, or a Hub that does not take it; the text says what to do."""

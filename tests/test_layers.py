@@ -16,7 +16,7 @@ LAYERS = {
     "features": 4,
     **dict.fromkeys(("training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
-    **dict.fromkeys(("report", "resuming"), 7),
+    **dict.fromkeys(("report", "resuming", "hub"), 7),
     "run": 8,
     "cli": 9,
 }

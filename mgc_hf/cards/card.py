@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any
 
 from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
+from mgc_hf.cards.signature import sign
 from mgc_hf.labels import GTZAN_GENRES
 from mgc_hf.models.build import OWN_MODELS
 from mgc_hf.predictions import PARTS
@@ -42,12 +43,12 @@ def render_card(result: RunResult) -> str:
         result ([`RunResult`]): The record.
 
     Returns:
-        `str`: Markdown with a YAML header as the Hub reads it (`model-index` included). It names no local path: of a
+        `str`: Signed (`signature.py`) Markdown with a YAML header as the Hub reads it (`model-index` included). It names no local path: of a
         local source only the last component is shown.
     """
     body = _template().render(_values(result))
     body = re.sub(r"\n{3,}", "\n\n", body)  # blank lines of branches that were not taken
-    return f"---\n{metadata(result).to_yaml()}\n---\n\n{body.strip()}\n"
+    return sign(f"---\n{metadata(result).to_yaml()}\n---\n\n{body.strip()}\n")
 
 
 @cache

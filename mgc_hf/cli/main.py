@@ -8,6 +8,7 @@ import typer
 
 from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.predict import predict_command
+from mgc_hf.cli.push import push_command
 from mgc_hf.errors import MgcHfError
 
 app = typer.Typer(
@@ -15,10 +16,11 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Use and judge music genre classifiers trained with mgc_hf. Training is done by the recipes.",
+    help="Use, judge and publish music genre classifiers trained with mgc_hf. Training is done by the recipes.",
 )
 app.command("predict")(predict_command)
 app.command("evaluate")(evaluate_command)
+app.command("push")(push_command)
 
 
 @app.callback(invoke_without_command=True)

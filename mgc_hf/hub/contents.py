@@ -1,0 +1,130 @@
+"""What of a model folder is published: one list of patterns, and nothing that is not on it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from mgc_hf.errors import PublishError
+
+#: Patterns of the paths that go to the Hub, with `/` between folders; `*` does not cross one.
+PUBLISHED = (
+    # weights, configuration, feature extractor, and the code of our own models
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+    "model.safetensors.index.json",
+    "config.json",
+    "preprocessor_config.json",
+    "*_mel_lstm.py",
+    # what is known of it
+    "README.md",
+    "LICENSE",
+    "results.json",
+    "predictions.parquet",
+    "split.json",
+    "recordings.json",
+    ".eval_results/*.yaml",
+    "images/*.png",
+)
+
+#: Without these a folder is no model that anyone could load or judge.
+NEEDED = ("config.json", "preprocessor_config.json", "README.md", "results.json")
+
+#: What must not be published, whatever file it stands in: name -> pattern.
+_SECRETS = {
+    "a Hugging Face token": rb"\bhf_[A-Za-z0-9]{30,}\b",
+    "an AWS access key": rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    "an AWS secret key": rb"(?i:aws_secret_access_key)\s*[=:]\s*['\"]?[A-Za-z0-9/+=]{40}",
+    "a private key": rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
+    "a home folder": rb"(?<![\w.-])(?:/home/[\w.-]+|/Users/[\w.-]+|/root)/(?=[\w.~-])|(?i:\b[A-Z]:\\+Users\\+[\w.-]+)",
+}
+_SECRET = re.compile(b"|".join(b"(?P<s%d>%s)" % pair for pair in enumerate(_SECRETS.values())))
+_STEP, _OVERLAP = 2**24, 2**10
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that is published.
+
+    Args:
+        path (`str`): Where in the repository, `/` between folders.
+        file (`Path`): Where on this machine.
+        size (`int`): Bytes.
+    """
+
+    path: str
+    file: Path
+    size: int
+
+
+def is_published(path: str) -> bool:
+    """Whether a path of a repository is one that a push writes."""
+    parts = path.split("/")
+    return any(
+        len(parts) == pattern.count("/") + 1 and all(map(fnmatchcase, parts, pattern.split("/")))
+        for pattern in PUBLISHED
+    )
+
+
+def list_contents(folder: str | Path) -> list[Content]:
+    """Return what of a model folder is published, in order of path.
+
+    Args:
+        folder (`str` or `Path`): A finished run's folder.
+
+    Raises:
+        PublishError: It is no folder of a finished run.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise PublishError(f"{folder}: is no folder; name the --output_dir of a finished run")
+    found = []
+    for path in sorted({path for pattern in PUBLISHED for path in folder.glob(pattern)}):
+        if path.is_file() and not path.is_symlink():
+            found.append(Content(path.relative_to(folder).as_posix(), path, path.stat().st_size))
+    names = {content.path for content in found}
+    absent = [name for name in NEEDED if name not in names]
+    if not any(name.endswith(".safetensors") for name in names):
+        absent.append("model.safetensors")
+    if absent:
+        raise PublishError(
+            f"{folder}: has no {' and no '.join(absent)}, so it is not the folder of a finished run; name the "
+            "--output_dir of one"
+        )
+    return found
+
+
+def refuse_secrets(contents: list[Content]) -> None:
+    """Look for tokens, keys and home folders in what is to be published.
+
+    Raises:
+        PublishError: Names each file and line, never the secret itself.
+    """
+    found = [f"{content.path}{where}: {what}" for content in contents for where, what in _secrets_of(content.file)]
+    if found:
+        shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+        raise PublishError(f"not published: {shown}. Take it out of the file, then push again")
+
+
+def _secrets_of(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield line (where the file has any) and kind of secret, in steps, so that memory does not grow with the file."""
+    names, seen = list(_SECRETS), set()
+    line, start, tail = 1, 0, b""
+    with open(file, "rb") as stream:
+        is_text = b"\0" not in stream.read(8192)
+        stream.seek(0)
+        while step := stream.read(_STEP):
+            block = tail + step
+            for match in _SECRET.finditer(block):
+                at = start + match.start()
+                if at not in seen:
+                    seen.add(at)
+                    number = int((match.lastgroup or "s0")[1:])
+                    lines = line + block.count(b"\n", 0, match.start())
+                    where = f", line {lines}" if is_text else ""
+                    yield where, names[number]
+            kept = block[-_OVERLAP:]
+            line += block.count(b"\n", 0, len(block) - len(kept))
+            start += len(block) - len(kept)
+            tail = kept

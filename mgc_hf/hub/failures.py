@@ -1,0 +1,94 @@
+"""What went wrong on the way to the Hub, in one sentence that says what to do."""
+
+import datetime
+import errno
+from collections.abc import Iterator
+
+from mgc_hf.errors import MgcHfError, PublishError
+from mgc_hf.hub.waiting import WaitedTooLong
+
+_TOKENS = "https://huggingface.co/settings/tokens"
+_AGAIN = "nothing was published in part, and the same command again finishes the job"
+
+
+def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | None:
+    """Return the error that a user shall see.
+
+    Args:
+        error (`BaseException`): What huggingface_hub raised.
+        repo_id (`str`): The repository.
+        endpoint (`str`): The Hub's address.
+
+    Returns:
+        [`PublishError`], or `None` where it is no failure of the Hub, the network or the disk.
+    """
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    for cause in _causes(error):
+        text = None
+        if isinstance(cause, MgcHfError):
+            return cause
+        if isinstance(cause, WaitedTooLong):
+            text = _too_long(cause, endpoint)
+        elif isinstance(cause, LocalTokenNotFoundError):
+            text = no_token()
+        elif isinstance(cause, OfflineModeIsEnabled):
+            text = "HF_HUB_OFFLINE is set, so nothing can be published; unset it, then push again"
+        elif isinstance(cause, HfHubHTTPError):
+            text = _refused(cause, endpoint)
+        elif isinstance(cause, httpx2.ConnectError):
+            text = f"{endpoint} cannot be reached ({cause}); check the network (or HF_ENDPOINT): {_AGAIN}"
+        elif isinstance(cause, httpx2.TransportError):
+            text = f"the connection to {endpoint} was lost ({cause or type(cause).__name__}): {_AGAIN}"
+        elif isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" ({cause.filename})" if cause.filename else ""
+            text = f"the disk is full{where}; free some space (TMPDIR and HF_HOME may name another disk): {_AGAIN}"
+        if text:
+            return PublishError(f"{repo_id}: {text}")
+    return None
+
+
+def no_token() -> str:
+    """Return what is said where there is no token."""
+    return f"no token; run `hf auth login`, or set HF_TOKEN to one with write access ({_TOKENS})"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _too_long(cause: WaitedTooLong, endpoint: str) -> str:
+    when = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=cause.seconds)
+    what = "does not answer" if cause.status == 0 else f"is busy (status {cause.status})"
+    if cause.seconds > 60:
+        come = f"it asks to come back in {cause.seconds / 60:.0f} minutes, at {when:%H:%M}"
+    else:
+        come = "come back in a few minutes"
+    return f"{endpoint} {what}; {come} (--timeout is what one command waits in all): {_AGAIN}"
+
+
+def _refused(cause: "Exception", endpoint: str) -> str:
+    response = getattr(cause, "response", None)
+    status = getattr(response, "status_code", 0)
+    said = (getattr(cause, "server_message", None) or "").strip() or str(cause).splitlines()[0]
+    if status == 401:
+        return f"the Hub does not know the token ({said}); it may have expired: make one at {_TOKENS}, `hf auth login`"
+    if status == 403 and "storage" in said.lower():
+        return f"no storage left ({said}); free some, or publish to another namespace: {_AGAIN}"
+    if status == 403:
+        return (
+            f"no right to write there ({said}); the token needs write access ({_TOKENS}), and its user a place in the "
+            "organisation"
+        )
+    if status == 404:
+        return f"the Hub has no such repository or revision ({said}); check the name, and the token's access"
+    if status == 409:
+        return f"the name cannot be had ({said}); choose another"
+    if status == 413:
+        return f"a file or the commit is too large for the Hub ({said}); {_AGAIN} once it is smaller"
+    if status == 429 or status >= 500:
+        return f"{endpoint} is busy (status {status}: {said}); come back in a few minutes: {_AGAIN}"
+    return f"the Hub refused (status {status}: {said})"

@@ -1,0 +1,319 @@
+"""A finished run's folder to the Hub, in one commit that is either there as a whole or not at all."""
+
+import difflib
+import hashlib
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mgc_hf.cards.signature import is_as_generated, signature
+from mgc_hf.errors import PublishError
+from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
+from mgc_hf.hub.failures import explain, no_token
+from mgc_hf.hub.trial import try_folder
+from mgc_hf.hub.waiting import STATUSES, limited_waiting
+
+CARD = "README.md"
+#: Of what a push writes, what may come from somebody else too and is never taken away.
+_KEPT = ("LICENSE",)
+#: Commits that are tried on a head that others have moved.
+_TRIES = 4
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push came to.
+
+    Args:
+        url (`str`): Page of the repository, the commit or the pull request.
+        commit (`str`): Id of the commit, 40 hexadecimal digits; the head where nothing had changed.
+        written, deleted (`tuple[str, ...]`): Paths that the commit changed.
+        kept_card (`bool`): Whether somebody's edits to the card were kept.
+    """
+
+    url: str
+    commit: str
+    written: tuple[str, ...]
+    deleted: tuple[str, ...]
+    kept_card: bool
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+    card: Literal["keep", "overwrite"] | None = None,
+    commit_message: str | None = None,
+    token: str | None = None,
+    timeout: float = 60.0,
+) -> PushResult:
+    """Publish a finished run.
+
+    What goes is `PUBLISHED`; what is published there and is no longer in the folder goes away, so that a page never
+    mixes two runs. Before anything is sent the folder is searched for secrets and loaded once in a new process; after
+    the commit its files are read back and compared. Where nothing has changed there is no commit.
+
+    Args:
+        folder (`str` or `Path`): The folder of a finished run.
+        repo_id (`str`): `namespace/name`; made if it is not there.
+        private (`bool`, *optional*, defaults to `False`): Make a new repository private.
+        revision (`str`, *optional*): Branch; made from `main` if it is not there. `main` by default.
+        create_pr (`bool`, *optional*, defaults to `False`): Open a pull request in place of a commit.
+        tag (`str`, *optional*): Tag for the commit.
+        card (`str`, *optional*): What becomes of edits that somebody made to the card on the Hub: `keep` or
+            `overwrite` them; by default they stop the push, unless the generated card is the one that was edited.
+        commit_message (`str`, *optional*): First line of the commit.
+        token (`str`, *optional*): Token; the one that is stored or in `HF_TOKEN` by default.
+        timeout (`float`, *optional*, defaults to 60.0): Seconds to wait in all for a Hub that is busy.
+
+    Returns:
+        [`PushResult`]
+
+    Raises:
+        PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
+    """
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    folder = Path(folder)
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"{repo_id}: {error}") from error
+    if "/" not in repo_id:
+        raise PublishError(f"{repo_id}: name the user or organisation too, as in USER/{repo_id}")
+    contents = list_contents(folder)
+    refuse_secrets(contents)
+    token = token or get_token()
+    if not token:
+        raise PublishError(f"{repo_id}: {no_token()}")
+    try_folder(folder)
+    api = HfApi(token=token, library_name="mgc_hf")
+    try:
+        with limited_waiting(timeout) as patience:
+            work = _Push(api, folder, repo_id, contents, revision, create_pr, card, patience)
+            return work.run(private, tag, commit_message)
+    except PublishError:
+        raise
+    except Exception as error:
+        told = explain(error, repo_id, api.endpoint)
+        if told is None:
+            raise
+        raise told from error
+
+
+class _Push:
+    def __init__(
+        self,
+        api: Any,
+        folder: Path,
+        repo_id: str,
+        contents: list[Content],
+        revision: str | None,
+        create_pr: bool,
+        card: str | None,
+        patience: Any,
+    ):
+        self.api, self.folder, self.repo_id, self.patience = api, folder, repo_id, patience
+        self.contents = {content.path: content for content in contents}
+        self.revision, self.create_pr, self.card = revision or "main", create_pr, card
+        self.ids = {content.path: _ids(content.file) for content in contents}
+        self.sent: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+
+    def run(self, private: bool, tag: str | None, message: str | None) -> PushResult:
+        self._prepare_repository(private)
+        message = message or f"{self.folder.resolve().name}: model, results and card"
+        first_tree: Mapping[str, Any] | None = None
+        self.lost_races = 0
+        while self.lost_races < _TRIES:
+            head = self.api.repo_info(self.repo_id, revision=self.revision).sha
+            tree = self._tree(head)
+            if first_tree is not None:
+                self._refuse_their_changes(first_tree, tree)
+            first_tree = first_tree or tree
+            writes, deletes, kept_card = self._changes(head, tree)
+            if not writes and not deletes:
+                return self._finish(self._page(), head, *self.sent, kept_card, tag)
+            made = self._commit(head, writes, deletes, message)
+            if made is not None:
+                self._check(made.oid, writes, deletes)
+                url = made.pr_url or made.commit_url
+                return self._finish(url, made.oid, tuple(writes), tuple(deletes), kept_card, tag)
+        raise PublishError(
+            f"{self.repo_id}: others commit to {self.revision} all the time, and {_TRIES} tries came too late; push again"
+        )
+
+    def _prepare_repository(self, private: bool) -> None:
+        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+        try:
+            info = self.api.repo_info(self.repo_id)
+        except RepositoryNotFoundError:
+            try:
+                self.api.create_repo(self.repo_id, private=private, exist_ok=True)
+            except KeyError as error:  # a 409 without the address of what is there
+                raise PublishError(f"{self.repo_id}: the name is taken; choose another") from error
+        else:
+            if private and not info.private:
+                raise PublishError(
+                    f"{self.repo_id}: exists and is public, so --private would not hide it; make it private in its "
+                    "settings on the Hub first, or name another repository"
+                )
+        if self.revision != "main" and not self.create_pr:
+            try:
+                self.api.repo_info(self.repo_id, revision=self.revision)
+            except RevisionNotFoundError:
+                self.api.create_branch(self.repo_id, branch=self.revision, exist_ok=True)
+
+    def _tree(self, commit: str) -> dict[str, Any]:
+        items = self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True)
+        return {item.path: item for item in items if hasattr(item, "blob_id")}
+
+    def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
+        """Return the paths to write and to delete, and whether edits to the card stay."""
+        writes = [path for path in self.contents if path not in tree or _remote_id(tree[path]) not in self.ids[path]]
+        deletes = [path for path in tree if is_published(path) and path not in self.contents and path not in _KEPT]
+        kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
+        if kept_card:
+            writes.remove(CARD)
+        return writes, deletes, kept_card
+
+    def _may_overwrite_card(self, head: str) -> bool:
+        """Whether the card on the Hub may go: nobody has edited it, or the user says so.
+
+        Raises:
+            PublishError: Somebody has, and there is a new text: shows the edits.
+        """
+        path = self.api.hf_hub_download(self.repo_id, CARD, revision=head)
+        theirs = Path(path).read_text(encoding="utf-8", errors="replace")
+        ours = (self.folder / CARD).read_text(encoding="utf-8")
+        if self.card == "overwrite" or is_as_generated(theirs):
+            return True
+        if self.card == "keep" or (signature(theirs) is not None and signature(theirs) == signature(ours)):
+            return False
+        lines = difflib.unified_diff(
+            ours.splitlines(), theirs.splitlines(), "generated", "on the Hub", lineterm="", n=0
+        )
+        shown = "\n".join(list(lines)[:40])
+        raise PublishError(
+            f"{self.repo_id}: its card was edited on the Hub, and the run has a new one. Push with --card keep or --card "
+            f"overwrite, or move the edits. What differs:\n{shown}"
+        )
+
+    def _commit(self, head: str, writes: list[str], deletes: list[str], message: str) -> Any:
+        """Commit on top of `head`; `None` where it must be tried again: the branch has moved on, or the Hub is busy."""
+        import httpx2
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+        from huggingface_hub.errors import HfHubHTTPError
+
+        operations = [
+            *(CommitOperationAdd(path, str(self.contents[path].file)) for path in writes),
+            *(CommitOperationDelete(path, is_folder=False) for path in deletes),
+        ]
+        self.sent = tuple(writes), tuple(deletes)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*about to commit a data file")  # the predictions
+                return self.api.create_commit(
+                    self.repo_id,
+                    operations,
+                    commit_message=message,
+                    revision=self.revision,
+                    parent_commit=head,
+                    create_pr=self.create_pr,
+                )
+        except httpx2.TransportError:  # perhaps the commit was made, and its reply lost: the head will tell
+            time.sleep(self.patience.wait)
+            return None
+        except HfHubHTTPError as error:
+            if error.response.status_code == 412:
+                self.lost_races += 1
+            elif error.response.status_code in STATUSES:  # huggingface_hub does not send a commit again
+                time.sleep(self.patience.wait)
+            else:
+                raise
+            return None
+
+    def _refuse_their_changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Stop if somebody else has meanwhile changed a file that this push writes to something else.
+
+        Raises:
+            PublishError: Names the files.
+        """
+        theirs = [
+            path
+            for path in {*before, *now}
+            if is_published(path) and _id_at(before, path) != _id_at(now, path) and not self._is_ours(now, path)
+        ]
+        if theirs:
+            raise PublishError(
+                f"{self.repo_id}: somebody else has changed {', '.join(sorted(theirs))} during this push; look at it on "
+                "the Hub, then push again to replace it"
+            )
+
+    def _is_ours(self, tree: Mapping[str, Any], path: str) -> bool:
+        """Whether a path holds what this push writes there: a commit whose reply was lost."""
+        if path not in self.contents:
+            return path not in tree
+        return path in tree and _remote_id(tree[path]) in self.ids[path]
+
+    def _check(self, commit: str, writes: list[str], deletes: list[str]) -> None:
+        tree = self._tree(commit)
+        wrong = [path for path in writes if path not in tree or _remote_id(tree[path]) not in self.ids[path]]
+        wrong += [path for path in deletes if path in tree]
+        if wrong:
+            raise PublishError(
+                f"{self.repo_id}: commit {commit} does not hold what was sent ({', '.join(wrong)}); did a file of the "
+                "folder change meanwhile? Push again"
+            )
+
+    def _page(self) -> str:
+        return f"{self.api.endpoint}/{self.repo_id}"
+
+    def _finish(
+        self, url: str, commit: str, written: tuple[str, ...], deleted: tuple[str, ...], kept: bool, tag: str | None
+    ) -> PushResult:
+        if tag is not None:
+            self._tag(tag, commit)
+        return PushResult(url, commit, written, deleted, kept)
+
+    def _tag(self, tag: str, commit: str) -> None:
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            self.api.create_tag(self.repo_id, tag=tag, revision=commit)
+        except HfHubHTTPError as error:
+            if error.response.status_code != 409:
+                raise
+            tags = {known.name: known.target_commit for known in self.api.list_repo_refs(self.repo_id).tags}
+            if tags.get(tag) != commit:
+                raise PublishError(
+                    f"{self.repo_id}: the commit is there ({commit}), but the tag {tag} names another one; choose "
+                    "another tag, or delete it on the Hub"
+                ) from error
+
+
+def _ids(file: Path) -> tuple[str, str]:
+    """Return the ids that the Hub may give a file: git's SHA-1 and, in LFS, the SHA-256."""
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.stat().st_size)
+    with open(file, "rb") as stream:
+        while block := stream.read(2**20):
+            sha256.update(block)
+            sha1.update(block)
+    return sha1.hexdigest(), sha256.hexdigest()
+
+
+def _remote_id(item: Any) -> str:
+    return item.lfs.sha256 if item.lfs else item.blob_id
+
+
+def _id_at(tree: Mapping[str, Any], path: str) -> str | None:
+    return _remote_id(tree[path]) if path in tree else None

@@ -1,0 +1,86 @@
+"""A running Hub, and clients in processes of their own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from huggingface_hub import HfApi, constants
+
+from tests.hub.app import USERS
+from tests.hub.server import running
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def loopback_alone(monkeypatch):
+    """Clients in this process may go on line, as far as this machine; large files go by LFS."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "localhost"):
+            raise AssertionError(f"a test wants to connect to {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A Hub of this test's own."""
+    with running(tmp_path / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture
+def api(hub):
+    """Make a client of the Hub: `api("alice")`, `api("bob")`, `api(None)`."""
+    return lambda user="alice": HfApi(endpoint=hub.endpoint, token=USERS[user]["token"] if user else False)
+
+
+def environment_of(hub, home: Path, user: str | None = "alice", **more: str) -> dict[str, str]:
+    """Return the environment of a client: this Hub, a cache of its own, no way to any other."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    own = {
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONPATH": str(ROOT),
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "2"),
+    }
+    if user is not None:
+        own["HF_TOKEN"] = USERS[user]["token"]
+    return {**kept, **own, **more}
+
+
+@pytest.fixture
+def client(hub, tmp_path):
+    """Run a command as a client; what it came to, with the seconds that it took."""
+
+    def run(*words, user="alice", home="home", timeout=120, check=None, **more) -> SimpleNamespace:
+        began = time.monotonic()
+        command = [sys.executable, *map(str, words)]
+        environment = environment_of(hub, tmp_path / home, user, **more)
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        assert check is None or done.returncode == check, f"{done.returncode}: {done.stdout}\n{done.stderr}"
+        return SimpleNamespace(
+            status=done.returncode, out=done.stdout, err=done.stderr, seconds=time.monotonic() - began
+        )
+
+    return run
+
+
+def last_json(text: str):
+    """Return what the last line of an output holds."""
+    return json.loads(text.strip().splitlines()[-1])

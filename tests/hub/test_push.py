@@ -1,0 +1,385 @@
+"""`push` and `mgc-hf push` against a Hub: what goes, one commit, and every failure that a user can meet."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mgc_hf.cards.signature import sign
+from mgc_hf.errors import PublishError
+from mgc_hf.hub import list_contents
+from mgc_hf.hub.contents import PUBLISHED, is_published, refuse_secrets
+from mgc_hf.hub.waiting import WaitedTooLong, _Patience
+from tests.hub.app import USERS
+from tests.hub.conftest import environment_of
+from tests.hub.faults import Fault
+
+ID = "alice/model"
+PUSH = ("-c", "from mgc_hf.cli.main import main; main()", "push")
+#: Without loading the model in another process, which takes seconds and asks the Hub for nothing.
+QUICK = ("-c", "import mgc_hf.hub.pushing as p; p.try_folder = lambda folder: None; " + PUSH[1], "push")
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """The folder of a real run: a tiny LSTM on a tiny demo corpus, with checkpoints and pictures."""
+    from mgc_hf import fine_tune
+
+    folder = tmp_path_factory.mktemp("finished") / "my-run"
+    fine_tune(
+        dataset="demo",
+        demo_clips_per_genre=4,
+        demo_seconds=2.0,
+        segment_seconds=1.0,
+        model_config='{"hidden_size": 8}',
+        num_train_epochs=1,
+        num_resamples=100,
+        disable_tqdm=True,
+        cache_dir=str(tmp_path_factory.mktemp("cache")),
+        output_dir=str(folder),
+    )
+    return folder
+
+
+@pytest.fixture
+def folder(run_folder, tmp_path):
+    """A copy of the run's folder that a test may change."""
+    return Path(shutil.copytree(run_folder, tmp_path / "my-run"))
+
+
+@pytest.fixture
+def push(client, folder):
+    """Run `mgc-hf push` on the folder; the folder must stay as it is."""
+
+    def run(*options, repo_id=ID, start=QUICK, **more):
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        done = client(*start, folder, repo_id, *options, **more)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+        assert "Traceback" not in done.err
+        assert not any(token in done.out + done.err for user in USERS.values() for token in user.values())
+        return done
+
+    return run
+
+
+def files(api, repo_id=ID, **more):
+    return set(api().list_repo_files(repo_id, **more)) - {".gitattributes"}
+
+
+def commits(api, repo_id=ID):
+    return [commit.title for commit in api().list_repo_commits(repo_id)]
+
+
+def test_what_goes_is_the_list_and_nothing_else(folder):
+    (folder / "training_args.bin").write_bytes(b"pickle")
+    (folder / "runs").mkdir()
+    (folder / "runs" / "events.out.tfevents.1").write_bytes(b"x")
+    (folder / "images" / "deeper").mkdir()
+    (folder / "images" / "deeper" / "x.png").write_bytes(b"x")
+    (folder / "LICENSE").symlink_to("/etc/hostname")
+    paths = {content.path for content in list_contents(folder)}
+    assert {"model.safetensors", "config.json", "README.md", "results.json", "modeling_mel_lstm.py"} <= paths
+    assert "images/confusion_matrix_track.png" in paths
+    assert not any(
+        path.startswith(("checkpoint-", "runs", "training_args", "images/deeper", "LICENSE")) for path in paths
+    )
+    assert all(is_published(path) for path in paths)
+    assert not is_published("optimizer.pt")
+    assert len(set(PUBLISHED)) == len(PUBLISHED)
+
+
+def test_a_folder_of_no_run_is_refused(tmp_path):
+    with pytest.raises(PublishError, match="has no config.json"):
+        list_contents(tmp_path)
+    with pytest.raises(PublishError, match="is no folder"):
+        list_contents(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("hf_" + "a1B2" * 9, "a Hugging Face token"),
+        ("AKIA" + "ABCD1234" * 2, "an AWS access key"),
+        ("aws_secret_access_key = " + "abcd/1234+" * 4, "an AWS secret key"),
+        ("/home/alice/music/x.wav", "a home folder"),
+        ("/Users/alice/x", "a home folder"),
+        ("/root/data/x", "a home folder"),
+        ("C:\\\\Users\\\\alice\\\\x", "a home folder"),
+        ("-----BEGIN PRIVATE KEY-----", "a private key"),
+    ],
+)
+def test_secrets_are_found_by_file_and_line_and_not_shown(folder, secret, told):
+    text = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(f"{text}\nline {secret}\n")
+    number = text.count("\n") + 2
+    with pytest.raises(PublishError, match=rf"README\.md, line {number}: {told}") as caught:
+        refuse_secrets(list_contents(folder))
+    assert secret not in str(caught.value)
+
+
+def test_a_secret_across_two_steps_is_found(folder, monkeypatch):
+    from mgc_hf.hub import contents
+
+    monkeypatch.setattr(contents, "_STEP", 1000)
+    monkeypatch.setattr(contents, "_OVERLAP", 100)
+    (folder / "README.md").write_text("x\n" * 490 + "hf_" + "a" * 34 + "\n")
+    with pytest.raises(PublishError, match=r"README\.md, line 491: a Hugging Face token"):
+        refuse_secrets(list_contents(folder))
+
+
+def test_the_runs_own_files_hold_no_secret(run_folder):
+    refuse_secrets(list_contents(run_folder))
+
+
+def test_dry_run_needs_neither_network_nor_token(push, hub):
+    done = push("--dry-run", user=None, check=0, HF_ENDPOINT="http://127.0.0.1:9")
+    assert "model.safetensors" in done.out
+    assert "checkpoint" not in done.out
+    assert "bytes in" in done.out
+    assert not hub.log
+
+
+def test_one_commit_and_none_where_nothing_has_changed(push, api, hub, folder):
+    done = push("--tag", "v1", start=PUSH, check=0)
+    assert f"{hub.endpoint}/{ID}/commit/" in done.out
+    assert files(api) == {content.path for content in list_contents(folder)}
+    assert len(commits(api)) == 2
+    assert [tag.name for tag in api().list_repo_refs(ID).tags] == ["v1"]
+    for content in list_contents(folder):
+        stored = hub.store.get("model", ID).resolve("main").tree[content.path]
+        assert hub.store.read(stored) == content.file.read_bytes()
+    puts = len([seen for seen in hub.log if seen.method == "PUT"])
+    assert "nothing has changed" in push("--tag", "v1", check=0).out
+    assert len(commits(api)) == 2
+    assert len([seen for seen in hub.log if seen.method == "PUT"]) == puts
+
+
+def test_what_the_folder_no_longer_has_goes_away_and_what_is_not_ours_stays(push, api, folder):
+    push(check=0)
+    api().upload_file(path_or_fileobj=b"x", path_in_repo="notes.md", repo_id=ID)
+    api().upload_file(path_or_fileobj=b"x", path_in_repo="LICENSE", repo_id=ID)
+    (folder / "images" / "waveforms.png").unlink()
+    assert "0 files written, 1 taken away" in push(check=0).out
+    assert {"notes.md", "LICENSE"} <= files(api)
+    assert "images/waveforms.png" not in files(api)
+
+
+def test_private_is_in_force_from_the_beginning_and_never_changed(push, api, hub):
+    push("--private", check=0)
+    assert api().model_info(ID).private
+    created = next(seen for seen in hub.log if seen.path == "/api/repos/create")
+    assert all(seen.number >= created.number for seen in hub.log if seen.method in ("POST", "PUT"))
+    push(check=0)  # without the option it stays
+    assert api().model_info(ID).private
+    api().create_repo("alice/public")
+    done = push("--private", repo_id="alice/public", check=1)
+    assert "is public, so --private would not hide it" in done.err
+    assert not api().model_info("alice/public").private
+    assert not files(api, "alice/public")
+
+
+def test_branches_and_pull_requests(push, api):
+    push("--revision", "try/one", check=0)
+    assert not files(api)
+    assert "model.safetensors" in files(api, revision="try/one")
+    done = push("--create_pr", check=0)
+    assert "/discussions/1" in done.out
+    assert not files(api)
+    assert "model.safetensors" in files(api, revision="refs/pr/1")
+
+
+def test_a_broken_folder_is_never_published(push, api, folder, hub):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    done = push(start=PUSH, check=1)
+    assert "could not be loaded and heard in a new process" in done.err
+    assert not hub.log
+
+
+FAILURES = [
+    ({"user": None}, [], "hf auth login"),
+    ({"HF_TOKEN": "hf_" + "x" * 34, "user": None}, [], "does not know the token"),
+    ({"user": "bob"}, [], "no right to write there"),
+    ({}, [Fault("quota", "POST", "/commit/")], "no storage left"),
+    ({}, [Fault("no_right", "POST", "/preupload/")], "no right to write there"),
+    ({}, [Fault("too_large", "POST", "/commit/")], "too large"),
+    ({}, [Fault("not_found", "POST", "/commit/")], "no such repository or revision"),
+    ({}, [Fault("taken", "POST", "/api/repos/create")], "the name is taken"),
+    ({}, [Fault("rate_limited", "POST", "/commit/", values={"retry_after": 3600})], "come back in 60 minutes"),
+    ({}, [Fault("unavailable", "POST", "/commit/")], "is busy (status 503)"),
+    ({}, [Fault("unavailable", "PUT", "/_lfs/", values={"status": 502})], "is busy (status 502)"),
+    ({}, [Fault("cut", "PUT", "/_lfs/", values={"after": 1000})], "does not answer"),
+    ({"HF_ENDPOINT": "http://127.0.0.1:9"}, [], "cannot be reached"),
+    ({"HF_HUB_OFFLINE": "1"}, [], "HF_HUB_OFFLINE is set"),
+]
+
+
+@pytest.mark.parametrize(("environment", "faults", "told"), FAILURES, ids=[told for *_, told in FAILURES])
+def test_each_failure_is_one_line_and_the_same_command_finishes(push, api, hub, environment, faults, told):
+    hub.faults = faults
+    done = push("--timeout", "4", check=1, **environment)
+    errors = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]
+    assert len(errors) == 1, done.err
+    assert told in errors[0]
+    assert done.seconds < 60
+    hub.faults = []
+    if api().repo_exists(ID):
+        assert not files(api)
+        assert len(commits(api)) == 1
+    push(check=0)
+    assert len(commits(api)) == 2
+
+
+def test_short_faults_are_waited_out(push, api, hub):
+    hub.faults = [
+        Fault("rate_limited", "POST", "/commit/", times=1, values={"retry_after": 1}),
+        Fault("cut", "PUT", "/_lfs/", times=1, values={"after": 1000}),
+        Fault("unavailable", "POST", "/objects/batch", times=1),
+    ]
+    push(check=0)
+    assert len(commits(api)) == 2
+
+
+def test_a_lost_reply_to_the_commit_is_no_failure(push, api, hub, folder):
+    hub.faults = [Fault("lost_reply", "POST", "/commit/", times=1)]
+    assert f"{len(list_contents(folder))} files written" in push(check=0).out
+    assert files(api) == {content.path for content in list_contents(folder)}
+    assert len(commits(api)) == 2
+
+
+def test_a_lost_race_is_run_again_if_nobody_touched_our_files(push, api, hub):
+    hub.on_arrival = _once(hub, "n", b"x")
+    push(check=0)
+    assert "n" in files(api)
+    assert len(commits(api)) == 3
+
+
+def test_a_lost_race_for_our_files_is_told(push, api, hub):
+    push(check=0)
+    api().upload_file(path_or_fileobj=b"old", path_in_repo="split.json", repo_id=ID)
+    hub.on_arrival = _once(hub, "results.json", b"{}")
+    assert "somebody else has changed results.json" in push(check=1).err
+    assert hub.store.read(hub.store.get("model", ID).resolve("main").tree["results.json"]) == b"{}"
+
+
+def _once(hub, path, content):
+    """Let somebody else commit just before the first commit of a push is looked at."""
+    done = []
+
+    def arrived(seen):
+        if seen.method == "POST" and "/commit/" in seen.path and not done:
+            done.append(path)
+            repo = hub.store.get("model", ID)
+            hub.store.commit(repo, "refs/heads/main", [(path, hub.entry(content))], "theirs", author="bob")
+
+    return arrived
+
+
+def test_edits_to_the_card_are_kept_or_reported(push, api, folder, tmp_path):
+    push(check=0)
+    text = (folder / "README.md").read_text()
+    edited = text.replace("## How to use it", "By Alice.\n\n## How to use it")
+    api().upload_file(path_or_fileobj=edited.encode(), path_in_repo="README.md", repo_id=ID)
+    done = push(check=0)
+    assert "was left as it is there" in done.out
+    assert "By Alice." in _card(api, tmp_path)
+    (folder / "README.md").write_text(sign(text.partition("\n<!-- generated")[0] + "\nAnother run.\n"))
+    done = push(check=1)
+    assert "its card was edited on the Hub" in done.err
+    assert "+By Alice." in done.err
+    assert "left as it is" in push("--card", "keep", check=0).out
+    assert "By Alice." in _card(api, tmp_path)
+    push("--card", "overwrite", check=0)
+    assert "Another run." in _card(api, tmp_path)
+    assert "By Alice." not in _card(api, tmp_path)
+
+
+def _card(api, tmp_path):
+    return Path(api().hf_hub_download(ID, "README.md", cache_dir=tmp_path / "cards")).read_text()
+
+
+def test_a_kill_at_any_request_leaves_whole_commits_and_the_same_command_finishes(hub, api, folder, tmp_path):
+    requests = _requests_of_a_push(hub, folder, tmp_path)
+    assert requests > 5
+    for number in range(1, requests + 1):
+        repo_id = f"alice/killed-{number}"
+        killed = _push_process(hub, folder, repo_id, tmp_path, kill_at=number)
+        assert killed == -signal.SIGKILL, number
+        hub.on_arrival = None
+        if api().repo_exists(repo_id):
+            _assert_whole(hub, repo_id)
+            assert len(commits(api, repo_id)) in (1, 2)
+        assert _push_process(hub, folder, repo_id, tmp_path) == 0
+        assert files(api, repo_id) == {content.path for content in list_contents(folder)}
+        assert len(commits(api, repo_id)) == 2
+
+
+SKIP_TRIAL = "import sys, mgc_hf.hub.pushing as p; p.try_folder = lambda folder: None; p.push(*sys.argv[1:])"
+
+
+def _push_process(hub, folder, repo_id, tmp_path, kill_at=None):
+    """Push in a process of its own, without the trial, which asks the Hub for nothing; its status."""
+    command = [sys.executable, "-c", SKIP_TRIAL, str(folder), repo_id]
+    environment = environment_of(hub, tmp_path / "home")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        start = len(hub.log)
+
+        def arrived(seen):
+            if kill_at is not None and seen.number - start == kill_at:
+                os.kill(process.pid, signal.SIGKILL)
+
+        hub.on_arrival = arrived
+        status = process.wait(timeout=120)
+    hub.on_arrival = None
+    return status
+
+
+def _requests_of_a_push(hub, folder, tmp_path):
+    before = len(hub.log)
+    assert _push_process(hub, folder, "alice/counted", tmp_path) == 0
+    return len(hub.log) - before
+
+
+def _assert_whole(hub, repo_id):
+    import hashlib
+
+    repo = hub.store.get("model", repo_id)
+    for commit in repo.refs.values():
+        for entry in repo.commits[commit].tree.values():
+            content = hub.store.read(entry)
+            assert hashlib.sha256(content).hexdigest() == entry.sha256
+            assert len(content) == entry.size
+
+
+def test_pushing_does_not_import_torch():
+    code = "import sys, mgc_hf.hub.pushing, mgc_hf.cli.main; print(any(n in sys.modules for n in ('torch', 'transformers')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_waits_add_up_and_parallel_ones_count_once():
+    clock = [0.0]
+    patience = _Patience(10, lambda: clock[0])
+    patience.failed("PUT", "a", 503, None)  # 1 s
+    patience.failed("PUT", "b", 503, None)  # the same second
+    clock[0] = 5.0
+    patience.failed("PUT", "a", 503, None)  # 2 s
+    patience.succeeded("PUT", "a")
+    clock[0] = 20.0
+    with pytest.raises(WaitedTooLong) as caught:
+        patience.failed("PUT", "a", 429, 8.0)  # 9 s after 3
+    assert (caught.value.status, caught.value.seconds, caught.value.waited) == (429, 9.0, 3.0)
+    patience.failed("PUT", "a", 429, 3.0)
+
+
+def test_json_of_the_log_is_there_for_foreign_clients(hub, api):
+    import urllib.request
+
+    api().whoami()
+    with urllib.request.urlopen(f"{hub.endpoint}/_control") as answer:
+        assert json.load(answer)[0] == ["GET", "/api/whoami-v2", "alice", 200]
