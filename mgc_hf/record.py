@@ -44,6 +44,10 @@ _PRIVATE = frozenset(
         "dataloader_num_workers",
         "dataloader_pin_memory",
         "ddp_timeout",
+        "push_to_hub",
+        "hub_model_id",
+        "hub_private_repo",
+        "hub_revision",
         "hub_token",
     ]
 )

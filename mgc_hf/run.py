@@ -27,8 +27,10 @@ from mgc_hf.division import (
     recordings,
     training_augmentation,
 )
+from mgc_hf.errors import OptionError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
+from mgc_hf.hub import check_target, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
@@ -68,8 +70,22 @@ def run(options: Options, recipe: str) -> RunResult:
         [`RunResult`]: In every process.
 
     Raises:
-        MgcHfError: Anything that the user can mend.
+        MgcHfError: Anything that the user can mend; with `push_to_hub` also that the finished folder was not published.
     """
+    train = options.train
+    if not train.push_to_hub:
+        return _walk(options, recipe)
+    if train.hub_model_id is None:
+        raise OptionError("--push_to_hub needs a repository: give --hub_model_id ORG/NAME")
+    folder, repo_id, token = str(train.output_dir), train.hub_model_id, train.hub_token
+    private, revision = bool(train.hub_private_repo), train.hub_revision
+    on_main(lambda: check_target(repo_id, token))
+    result = _walk(options, recipe)
+    on_main(lambda: push(folder, repo_id, private=private, revision=revision, token=token))
+    return result
+
+
+def _walk(options: Options, recipe: str) -> RunResult:
     from transformers import set_seed
 
     from mgc_hf.models.build import finish_model, plan_model

@@ -38,4 +38,6 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     if options.train.should_save:
         print(result.summary())
         print(f"model and card: {options.train.output_dir}")
+        if options.train.push_to_hub:
+            print(f"published: {options.train.hub_model_id}")
     leave()

@@ -79,22 +79,13 @@ def push(
     Raises:
         PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
     """
-    from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub import HfApi
 
     folder = Path(folder)
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise PublishError(f"{repo_id}: {error}") from error
-    if "/" not in repo_id:
-        raise PublishError(f"{repo_id}: name the user or organisation too, as in USER/{repo_id}")
+    _check_name(repo_id)
     contents = list_contents(folder)
     refuse_secrets(contents)
-    token = token or get_token()
-    if not token:
-        raise PublishError(f"{repo_id}: {no_token()}")
+    token = check_target(repo_id, token)
     try_folder(folder)
     api = HfApi(token=token, library_name="mgc_hf")
     try:
@@ -108,6 +99,33 @@ def push(
         if told is None:
             raise
         raise told from error
+
+
+def check_target(repo_id: str, token: str | None = None) -> str:
+    """Refuse, before hours are spent on a run, a name that cannot be, or a push without a token; the token.
+
+    Raises:
+        PublishError: Says what to do. Nothing is asked of the Hub.
+    """
+    from huggingface_hub import get_token
+
+    _check_name(repo_id)
+    token = token or get_token()
+    if not token:
+        raise PublishError(f"{repo_id}: {no_token()}")
+    return token
+
+
+def _check_name(repo_id: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"{repo_id}: {error}") from error
+    if "/" not in repo_id:
+        raise PublishError(f"{repo_id}: name the user or organisation too, as in USER/{repo_id}")
 
 
 class _Push:

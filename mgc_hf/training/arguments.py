@@ -10,7 +10,6 @@ from mgc_hf.options import METRICS_FOR_BEST
 
 #: Options of the Trainer that must keep a value here, and why.
 _FIXED: dict[str, tuple[Any, str]] = {
-    "push_to_hub": (False, "the Trainer would push its own card, and checkpoints with pickles"),
     "auto_find_batch_size": (False, "a run begun again half-way is not the run of its seed"),
     "dataloader_drop_last": (False, "it would drop rows from the evaluation too"),
     "prediction_loss_only": (False, "accuracy needs the logits"),
@@ -67,6 +66,7 @@ def trainer_arguments(options: Any, has_validation: bool) -> Any:
         raise OptionError("; ".join(wrong))
 
     args = copy.copy(options)
+    args.push_to_hub = False  # the finished folder is published (hub/), not the Trainer's checkpoints and pickles
     args.remove_unused_columns = False
     args.label_names = ["labels"]
     args.logging_nan_inf_filter = False

@@ -16,7 +16,7 @@ from mgc_hf.hub import list_contents
 from mgc_hf.hub.contents import PUBLISHED, is_published, refuse_secrets
 from mgc_hf.hub.waiting import WaitedTooLong, _Patience
 from tests.hub.app import USERS
-from tests.hub.conftest import environment_of
+from tests.hub.conftest import ROOT, environment_of
 from tests.hub.faults import Fault
 
 ID = "alice/model"
@@ -356,6 +356,58 @@ def _assert_whole(hub, repo_id):
             content = hub.store.read(entry)
             assert hashlib.sha256(content).hexdigest() == entry.sha256
             assert len(content) == entry.size
+
+
+def test_a_push_is_taken_back_by_pushing_the_one_before(push, api, client, folder, tmp_path):
+    push(check=0)
+    first = api().model_info(ID).sha
+    (folder / "images" / "waveforms.png").unlink()
+    (folder / "split.json").write_text((folder / "split.json").read_text() + " ")
+    push(check=0)
+    assert api().model_info(ID).sha != first
+    before = tmp_path / "before"
+    api().snapshot_download(ID, revision=first, local_dir=before)
+    client(*QUICK, before, ID, "--card", "overwrite", check=0)
+    trees = [api().list_repo_tree(ID, revision=revision, recursive=True) for revision in (first, "main")]
+    held, now = ({item.path: getattr(item, "blob_id", None) for item in tree} for tree in trees)
+    assert held == now
+
+
+RECIPE = (
+    ROOT / "recipes" / "lstm.py", "--dataset", "demo", "--demo_clips_per_genre", "4", "--demo_seconds", "2",
+    "--segment_seconds", "1", "--model_config", '{"hidden_size": 8}', "--num_train_epochs", "1", "--num_resamples", "100",
+    "--pictures", "false", "--disable_tqdm", "true", "--bf16", "false", "--output_dir", "run", "--push_to_hub",
+)  # fmt: skip
+
+
+def test_a_recipe_publishes_what_it_made(client, api, hub, tmp_path):
+    where = ("--hub_model_id", ID, "--hub_private_repo", "true", "--cache_dir", "cache")
+    done = client(*RECIPE, *where, check=0, timeout=200)
+    assert f"published: {ID}" in done.out
+    assert api().model_info(ID).private
+    assert files(api) == {content.path for content in list_contents(tmp_path / "run")}
+    assert not any("checkpoint" in path or path.endswith(".bin") for path in files(api))
+    resolved = json.loads((tmp_path / "run" / "results.json").read_text())["training"]["resolved"]
+    assert not {"push_to_hub", "hub_model_id", "hub_token"} & set(resolved)
+    hub.log.clear()
+    again = client(*RECIPE, *where, "--resume", check=0, timeout=200)  # a push that failed is done again in this way
+    assert "nothing left to train" in again.err
+    assert len(commits(api)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "user", "status", "told"),
+    [
+        ((), "alice", 2, "--hub_model_id ORG/NAME"),
+        (("--hub_model_id", "model"), "alice", 1, "name the user or organisation"),
+        (("--hub_model_id", ID), None, 1, "hf auth login"),
+    ],
+)
+def test_a_recipe_that_could_not_publish_says_so_before_it_trains(client, tmp_path, options, user, status, told):
+    done = client(*RECIPE, *options, user=user, check=status, timeout=100)
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_pushing_does_not_import_torch():

@@ -8,7 +8,6 @@ from tests.training.stand_ins import make_options
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("push_to_hub", True),
         ("auto_find_batch_size", True),
         ("dataloader_drop_last", True),
         ("prediction_loss_only", True),
@@ -33,8 +32,8 @@ def test_what_the_loop_cannot_honour_is_refused(tmp_path, name, value):
 
 def test_all_refusals_come_at_once(tmp_path):
     options = make_options(tmp_path)
-    options.push_to_hub = options.save_only_model = True
-    with pytest.raises(OptionError, match=r"--push_to_hub .*; --save_only_model "):
+    options.auto_find_batch_size = options.save_only_model = True
+    with pytest.raises(OptionError, match=r"--auto_find_batch_size .*; --save_only_model "):
         trainer_arguments(options, has_validation=True)
 
 
@@ -48,6 +47,12 @@ def test_the_options_themselves_stay_as_they_are(tmp_path):
     assert args.eval_strategy == "no"
     assert args.label_names == ["labels"]
     assert not args.logging_nan_inf_filter
+
+
+def test_the_trainer_itself_never_pushes(tmp_path):
+    options = make_options(tmp_path)
+    options.push_to_hub = True
+    assert not trainer_arguments(options, has_validation=False).push_to_hub
 
 
 @pytest.mark.parametrize(
