@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
+from mgc_hf.cards.licences import licence_of
 from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
 from mgc_hf.cards.signature import sign
 from mgc_hf.labels import GTZAN_GENRES
@@ -76,9 +77,9 @@ def metadata(result: RunResult) -> Any:
     if result.training is not None and _is_hub_id(result.data.source):
         optional["datasets"] = [result.data.source]
     if result.model.base_model is not None and _is_hub_id(result.model.base_model):
-        optional["base_model"] = result.model.base_model
+        optional |= {"base_model": result.model.base_model, "base_model_relation": "finetune"}
+    optional |= licence_of(result.model.base_model)[0]
     return ModelCardData(
-        license="apache-2.0",
         library_name="transformers",
         pipeline_tag="audio-classification",
         tags=["mgc_hf", "music-genre-classification"],
@@ -134,6 +135,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
         "is_gtzan": set(data.genres) <= set(GTZAN_GENRES) and not all(_is_demo(s, data.is_demo) for s in sources),
         **_beginning(result),
+        "licence": Markdown(licence_of(result.model.base_model)[1]),
         # the code of our own models lies beside the weights; all others are transformers' own
         "own_code": result.model.model_type in OWN_MODELS,
         "folder": Markdown(FOLDER),

@@ -131,6 +131,24 @@ def leaves(value):
         yield value
 
 
+@pytest.mark.parametrize(
+    ("base", "entries", "text"),
+    [
+        (None, {"license": "apache-2.0"}, "| Licence | apache-2.0 |"),
+        ("facebook/hubert-base-ls960", {"license": "apache-2.0"}, "| Licence | apache-2.0, as the checkpoint's own |"),
+        ("facebook/w2v-bert-2.0", {"license": "mit"}, "| Licence | mit, as the checkpoint's own |"),
+        ("microsoft/wavlm-base", {"license": "other", "license_name": "wavlm-disputed"}, "CC BY-SA 3.0"),
+        ("my-checkpoint", {}, "| Licence | not known"),
+    ],
+)
+def test_the_licence_follows_the_base(base, entries, text):
+    card = render_card(changed(load("track"), "model", base_model=base))
+    data = header(card)
+    assert {name: data[name] for name in data if name in ("license", "license_name")} == entries
+    assert ("license_link" in data) == ("license_name" in data)
+    assert text in card
+
+
 def test_hub_ids_reach_the_header_and_local_names_do_not():
     local = header(render_card(load("track")))
     assert not {"datasets", "base_model"} & set(local)
@@ -139,6 +157,7 @@ def test_hub_ids_reach_the_header_and_local_names_do_not():
     data = header(render_card(hub))
     assert data["datasets"] == ["marsyas/gtzan"]
     assert data["base_model"] == "facebook/hubert-base-ls960"
+    assert data["base_model_relation"] == "finetune"
     assert data["model-index"][0]["results"][0]["dataset"]["type"] == "marsyas/gtzan"
     assert data["model-index"][0]["results"][0]["dataset"]["revision"] == "abc123"
 
