@@ -4,10 +4,10 @@ import difflib
 import hashlib
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
@@ -16,6 +16,7 @@ from mgc_hf.hub.failures import explain, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
 
+T = TypeVar("T")
 CARD = "README.md"
 #: Of what a push writes, what may come from somebody else too and is never taken away.
 _KEPT = ("LICENSE",)
@@ -152,7 +153,7 @@ class _Push:
         first_tree: Mapping[str, Any] | None = None
         self.lost_races = 0
         while self.lost_races < _TRIES:
-            head = self.api.repo_info(self.repo_id, revision=self.revision).sha
+            head = self._patiently(lambda: self.api.repo_info(self.repo_id, revision=self.revision)).sha
             tree = self._tree(head)
             if first_tree is not None:
                 self._refuse_their_changes(first_tree, tree)
@@ -173,10 +174,10 @@ class _Push:
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
         try:
-            info = self.api.repo_info(self.repo_id)
+            info = self._patiently(lambda: self.api.repo_info(self.repo_id))
         except RepositoryNotFoundError:
             try:
-                self.api.create_repo(self.repo_id, private=private, exist_ok=True)
+                self._patiently(lambda: self.api.create_repo(self.repo_id, private=private, exist_ok=True))
             except KeyError as error:  # a 409 without the address of what is there
                 raise PublishError(f"{self.repo_id}: the name is taken; choose another") from error
         else:
@@ -187,9 +188,26 @@ class _Push:
                 )
         if self.revision != "main" and not self.create_pr:
             try:
-                self.api.repo_info(self.repo_id, revision=self.revision)
+                self._patiently(lambda: self.api.repo_info(self.repo_id, revision=self.revision))
             except RevisionNotFoundError:
-                self.api.create_branch(self.repo_id, branch=self.revision, exist_ok=True)
+                self._patiently(lambda: self.api.create_branch(self.repo_id, branch=self.revision, exist_ok=True))
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Ask again, within the limit of waiting, what huggingface_hub asks once; what is done twice does no harm."""
+        import httpx2
+        from huggingface_hub.errors import HfHubHTTPError
+
+        while True:
+            try:
+                return work()
+            except httpx2.ConnectError:
+                raise
+            except httpx2.TransportError:
+                time.sleep(self.patience.wait)
+            except HfHubHTTPError as error:
+                if error.response.status_code not in STATUSES:
+                    raise
+                time.sleep(self.patience.wait)
 
     def _tree(self, commit: str) -> dict[str, Any]:
         items = self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True)
@@ -307,7 +325,7 @@ class _Push:
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
-            self.api.create_tag(self.repo_id, tag=tag, revision=commit)
+            self._patiently(lambda: self.api.create_tag(self.repo_id, tag=tag, revision=commit))
         except HfHubHTTPError as error:
             if error.response.status_code != 409:
                 raise

@@ -240,9 +240,12 @@ def test_short_faults_are_waited_out(push, api, hub):
         Fault("rate_limited", "POST", "/commit/", times=1, values={"retry_after": 1}),
         Fault("cut", "PUT", "/_lfs/", times=1, values={"after": 1000}),
         Fault("unavailable", "POST", "/objects/batch", times=1),
+        Fault("rate_limited", "POST", "/api/repos/create", times=1, values={"retry_after": 1}),
+        Fault("lost_reply", "POST", "/tag/", times=1),
     ]
-    push(check=0)
+    push("--tag", "v1", check=0)
     assert len(commits(api)) == 2
+    assert [tag.name for tag in api().list_repo_refs(ID).tags] == ["v1"]
 
 
 def test_a_lost_reply_to_the_commit_is_no_failure(push, api, hub, folder):
