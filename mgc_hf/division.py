@@ -14,7 +14,15 @@ from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.errors import LabelError, OptionError, SplitError
-from mgc_hf.features import BatchExtractor, SegmentDataset, TrackReader, decode_tracks, prepare, shortest_input
+from mgc_hf.features import (
+    BatchExtractor,
+    SegmentDataset,
+    TrackReader,
+    decode_tracks,
+    prepare,
+    segment_samples,
+    shortest_input,
+)
 from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
 
@@ -85,7 +93,7 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
 def decode(corpus: Corpus, extractor: Any, num_proc: int | None = None) -> Any:
     """Decode all clips of a corpus at the extractor's rate, and name those too short for the model to hear as they are."""
     tracks = decode_tracks(corpus.dataset, extractor.sampling_rate, num_proc=num_proc)
-    least = shortest_input(extractor, round(extractor.segment_seconds * extractor.sampling_rate))
+    least = shortest_input(extractor, segment_samples(extractor))
     short = np.flatnonzero(TrackReader(tracks).num_samples < least)
     if len(short):
         names = ", ".join(tracks[int(row)]["track_id"] for row in short[:5]) + (", ..." if len(short) > 5 else "")
@@ -189,9 +197,8 @@ def check_augmentation(options: Options, extractor: Any) -> None:
     Raises:
         OptionError: As `Augmentation.check`.
     """
-    samples = round(extractor.segment_seconds * extractor.sampling_rate)
     training_augmentation(options).check(
-        has_spectrograms=BatchExtractor(extractor, samples).has_spectrograms,
+        has_spectrograms=BatchExtractor(extractor, segment_samples(extractor)).has_spectrograms,
         whole_tracks=PROTOCOLS[options.data.protocol].unit == "track",
     )
 

@@ -44,8 +44,8 @@ def render_card(result: RunResult) -> str:
         result ([`RunResult`]): The record.
 
     Returns:
-        `str`: Signed (`signature.py`) Markdown with a YAML header as the Hub reads it (`model-index` included). It names no local path: of a
-        local source only the last component is shown.
+        `str`: Signed (`signature.py`) Markdown with a YAML header as the Hub reads it (`model-index` included). It names
+        no local path: of a local source only the last component is shown.
     """
     body = _template().render(_values(result))
     body = re.sub(r"\n{3,}", "\n\n", body)  # blank lines of branches that were not taken

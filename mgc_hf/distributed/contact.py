@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from accelerate import PartialState
 
-from mgc_hf.distributed.group import first_line
+from mgc_hf.distributed.group import first_sentence
 from mgc_hf.errors import DistributedError
 
 #: Parts of the texts of gloo's plain `RuntimeError`s, which have no type of their own (torch 2.13): an end of the other
@@ -41,7 +41,7 @@ def contact(where: Callable[[], str]) -> Iterator[None]:
         state = PartialState()
         raise DistributedError(
             f"process {state.process_index} of {state.num_processes} lost contact with the others {where()} "
-            f"({first_line(error)}). One of them has ended (its own output says why), or was not heard of for "
+            f"({first_sentence(error)}). One of them has ended (its own output says why), or was not heard of for "
             "--ddp_timeout seconds. Start all processes again with the same command and --resume: the run goes on from "
             "its last checkpoint"
         ) from error

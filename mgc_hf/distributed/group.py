@@ -54,7 +54,7 @@ def join(*, use_cpu: bool, timeout_seconds: float) -> bool:
     except RuntimeError as error:  # torch.distributed's own errors derive from it; gloo raises it as such
         raise DistributedError(
             f"process {os.environ['RANK']} of {processes} did not reach the others by way of "
-            f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} ({first_line(error)}). Check that all were "
+            f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} ({first_sentence(error)}). Check that all were "
             "started, that this address can be reached from every machine, and that GLOO_SOCKET_IFNAME (CPUs) or "
             "NCCL_SOCKET_IFNAME (GPUs) names the network interface between them; --ddp_timeout is how long to wait"
         ) from error
@@ -68,7 +68,7 @@ def leave() -> None:
         torch.distributed.destroy_process_group()
 
 
-def first_line(error: BaseException) -> str:
+def first_sentence(error: BaseException) -> str:
     """Return the first sentence of an error's text, without torch's C++ stack and source files."""
     lines = re.sub(r"\[/[^\]]*\]\s*", "", str(error)).strip().splitlines()
     return lines[0].partition(". ")[0] if lines else type(error).__name__

@@ -5,7 +5,7 @@ the `SegmentDataset` that training and evaluation read. Both caches are memory-m
 """
 
 from mgc_hf.features.dataset import SegmentDataset, collate, prepare
-from mgc_hf.features.extraction import BatchExtractor, extract_features, shortest_input
+from mgc_hf.features.extraction import BatchExtractor, extract_features, segment_samples, shortest_input
 from mgc_hf.features.tracks import TrackReader, decode_tracks
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "decode_tracks",
     "extract_features",
     "prepare",
+    "segment_samples",
     "shortest_input",
 ]

@@ -132,8 +132,13 @@ def whole_segment(feature_extractor: Any, rows: SegmentTable) -> int:
 
     So a clip has the same input beside longer clips and beside none, in training, evaluation and prediction.
     """
+    return max(int(rows.num_samples.max()), segment_samples(feature_extractor))
+
+
+def segment_samples(feature_extractor: Any) -> int:
+    """Return the samples of a segment as the extractor says, 0 where it says nothing."""
     seconds = getattr(feature_extractor, "segment_seconds", None) or 0.0
-    return max(int(rows.num_samples.max()), round(seconds * feature_extractor.sampling_rate))
+    return round(seconds * feature_extractor.sampling_rate)
 
 
 def _silence(num_samples: int) -> np.ndarray:

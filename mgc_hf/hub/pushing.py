@@ -160,7 +160,8 @@ class _Push:
             first_tree = first_tree or tree
             writes, deletes, kept_card = self._changes(head, tree)
             if not writes and not deletes:
-                return self._finish(self._page(), head, *self.sent, kept_card, tag)
+                page = f"{self.api.endpoint}/{self.repo_id}"
+                return self._finish(page, head, *self.sent, kept_card, tag)
             made = self._commit(head, writes, deletes, message)
             if made is not None:
                 self._check(made.oid, writes, deletes)
@@ -202,12 +203,15 @@ class _Push:
                 return work()
             except httpx2.ConnectError:
                 raise
-            except httpx2.TransportError:
-                time.sleep(self.patience.wait)
-            except HfHubHTTPError as error:
-                if error.response.status_code not in STATUSES:
-                    raise
-                time.sleep(self.patience.wait)
+            except (httpx2.TransportError, HfHubHTTPError) as error:
+                self._wait_out(error)
+
+    def _wait_out(self, error: Any) -> None:
+        """Sleep where a lost connection or a busy Hub is worth another try, else raise."""
+        response = getattr(error, "response", None)
+        if response is not None and response.status_code not in STATUSES:
+            raise error
+        time.sleep(self.patience.wait)
 
     def _tree(self, commit: str) -> dict[str, Any]:
         items = self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True)
@@ -215,7 +219,7 @@ class _Push:
 
     def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
         """Return the paths to write and to delete, and whether edits to the card stay."""
-        writes = [path for path in self.contents if path not in tree or _remote_id(tree[path]) not in self.ids[path]]
+        writes = [path for path in self.contents if not self._is_ours(tree, path)]
         deletes = [path for path in tree if is_published(path) and path not in self.contents and path not in _KEPT]
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
@@ -266,16 +270,11 @@ class _Push:
                     parent_commit=head,
                     create_pr=self.create_pr,
                 )
-        except httpx2.TransportError:  # perhaps the commit was made, and its reply lost: the head will tell
-            time.sleep(self.patience.wait)
-            return None
-        except HfHubHTTPError as error:
-            if error.response.status_code == 412:
+        except (httpx2.TransportError, HfHubHTTPError) as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code == 412:
                 self.lost_races += 1
-            elif error.response.status_code in STATUSES:  # huggingface_hub does not send a commit again
-                time.sleep(self.patience.wait)
-            else:
-                raise
+            else:  # perhaps the commit was made, and its reply lost: the head will tell
+                self._wait_out(error)
             return None
 
     def _refuse_their_changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -296,23 +295,19 @@ class _Push:
             )
 
     def _is_ours(self, tree: Mapping[str, Any], path: str) -> bool:
-        """Whether a path holds what this push writes there: a commit whose reply was lost."""
+        """Whether a path of the Hub's tree holds what the folder has there, or nothing where it has nothing."""
         if path not in self.contents:
             return path not in tree
         return path in tree and _remote_id(tree[path]) in self.ids[path]
 
     def _check(self, commit: str, writes: list[str], deletes: list[str]) -> None:
         tree = self._tree(commit)
-        wrong = [path for path in writes if path not in tree or _remote_id(tree[path]) not in self.ids[path]]
-        wrong += [path for path in deletes if path in tree]
+        wrong = [path for path in (*writes, *deletes) if not self._is_ours(tree, path)]
         if wrong:
             raise PublishError(
                 f"{self.repo_id}: commit {commit} does not hold what was sent ({', '.join(wrong)}); did a file of the "
                 "folder change meanwhile? Push again"
             )
-
-    def _page(self) -> str:
-        return f"{self.api.endpoint}/{self.repo_id}"
 
     def _finish(
         self, url: str, commit: str, written: tuple[str, ...], deleted: tuple[str, ...], kept: bool, tag: str | None

@@ -46,16 +46,16 @@ def cpu_attention(
         parts += [gate.to(dtype).transpose(0, 1), bias.to(dtype).transpose(0, 1)]
     masks: list[torch.Tensor | None] = [None] * num_heads
     if mask is not None:
-        masks = list(_added(mask, dtype).expand(-1, num_heads, -1, -1).unbind(1))
+        masks = list(added_mask(mask, dtype).expand(-1, num_heads, -1, -1).unbind(1))
     heads = zip(masks, *(part.unbind(0) for part in parts), strict=True)
     return torch.stack([_Head.apply(scaling, dropout_p, *head) for head in heads], dim=2)
 
 
-def _added(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def added_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return a mask as numbers to add; the least one stands for minus infinity, which would give NaN."""
     least = torch.finfo(dtype).min
     if mask.dtype == torch.bool:
-        return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, least)
+        return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, least)
     return mask.to(dtype).clamp(min=least)
 
 

@@ -13,7 +13,7 @@ from transformers import WavLMConfig
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from mgc_hf.errors import OptionError
-from mgc_hf.models.cpu_attention import cpu_attention
+from mgc_hf.models.cpu_attention import added_mask, cpu_attention
 
 
 def use_sdpa(model: nn.Module) -> int:
@@ -132,8 +132,7 @@ def _attention_bias(
 ) -> torch.Tensor:
     """Return what is added to the scores, `(batch_size, heads, num_frames, num_frames)`."""
     bias = (gate * position_bias).to(dtype)
-    # the least number, not minus infinity: a clip of padding alone would become NaN
-    return bias if seen is None else bias.masked_fill(~seen, torch.finfo(dtype).min)
+    return bias if seen is None else bias + added_mask(seen, dtype)
 
 
 def _is_fused(query: torch.Tensor, gate: torch.Tensor, position_bias: torch.Tensor, dropout_p: float) -> bool:

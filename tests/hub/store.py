@@ -275,7 +275,7 @@ class Store:
         attributes = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in patterns).encode()
         self.repos[repo_type, repo_id.lower()] = repo
         entry = Entry(git_sha1(attributes), len(attributes), self.put(attributes), lfs=False)
-        self._add_commit(repo, "refs/heads/main", None, {".gitattributes": entry}, "initial commit", "", author)
+        self.add_commit(repo, "refs/heads/main", None, {".gitattributes": entry}, "initial commit", "", author)
         return repo
 
     def delete(self, repo: Repo) -> None:
@@ -345,7 +345,7 @@ class Store:
                     del tree[inside]
             elif tree.pop(path, None) is None:
                 raise HubError(400, f'A file with the name "{path}" does not exist')
-        return self._add_commit(repo, ref, head.id, tree, title, message, author)
+        return self.add_commit(repo, ref, head.id, tree, title, message, author)
 
     def resolve_ref(self, repo: Repo, ref: str) -> Commit:
         """Return the head of a full ref.
@@ -360,11 +360,12 @@ class Store:
     def squash(self, repo: Repo, ref: str, message: str, author: str) -> Commit:
         """Make one commit of a branch's whole history."""
         head = self.resolve_ref(repo, ref)
-        return self._add_commit(repo, ref, None, head.tree, message or "Super-squash branch", "", author)
+        return self.add_commit(repo, ref, None, head.tree, message or "Super-squash branch", "", author)
 
-    def _add_commit(
+    def add_commit(
         self, repo: Repo, ref: str, parent: str | None, tree: dict[str, Entry], title: str, message: str, author: str
     ) -> Commit:
+        """Put a commit of a whole tree on a ref, whatever that held before."""
         content = {"parent": parent, "tree": {path: asdict(entry) for path, entry in sorted(tree.items())}}
         words = json.dumps([content, title, message, author, now(), uuid.uuid4().hex])
         commit_id = hashlib.sha1(words.encode()).hexdigest()

@@ -138,7 +138,7 @@ async def commits(hub: Hub, request: Request, kind: str, repo_id: str, revision:
 @route("POST", "/api/{T}/{ID}/branch/{NAME}")
 async def create_branch(hub: Hub, request: Request, kind: str, repo_id: str, name: str) -> Response:
     """Make a branch."""
-    repo, _ = hub.writable(request, kind, repo_id)
+    repo, user = hub.writable(request, kind, repo_id)
     asked = json.loads(await hub.body(request) or b"{}")
     hub.store.check_ref_name(name)
     if name.startswith("refs/"):
@@ -146,12 +146,11 @@ async def create_branch(hub: Hub, request: Request, kind: str, repo_id: str, nam
     ref = f"refs/heads/{name}"
     if ref in repo.refs and not asked.get("overwrite"):
         raise HubError(409, f"Reference {ref} already exists")
-    head = repo.resolve(asked.get("startingPoint") or "main")
     if asked.get("emptyBranch"):
-        repo.refs[ref] = head.id
-        hub.store._add_commit(repo, ref, None, {}, "initial commit", "", hub.caller(request) or "")
-    repo.refs[ref] = repo.refs.get(ref, head.id) if asked.get("emptyBranch") else head.id
-    hub.store.save(repo)
+        hub.store.add_commit(repo, ref, None, {}, "initial commit", "", user)
+    else:
+        repo.refs[ref] = repo.resolve(asked.get("startingPoint") or "main").id
+        hub.store.save(repo)
     return JSONResponse({}, status_code=201)
 
 
