@@ -77,10 +77,15 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         "demo_clips_per_genre": data.demo_clips_per_genre,
         "demo_seconds": data.demo_seconds,
     }
-    corpus = read_corpus(data.dataset, revision=data.dataset_revision, columns=data.columns, **shared)
+    own: dict[str, Any] = {"revision": data.dataset_revision, "columns": data.columns, "audio": data.audio}
+    corpus = read_corpus(data.dataset, **own, **shared)
     test_corpus = None
     if data.test_dataset is not None:
-        other: dict[str, Any] = {"revision": data.test_dataset_revision, "columns": data.test_columns}
+        other: dict[str, Any] = {
+            "revision": data.test_dataset_revision,
+            "columns": data.test_columns,
+            "audio": data.test_audio,
+        }
         test_corpus = read_corpus(data.test_dataset, **other, **shared)
     if _keeps_parts(data, corpus) and (data.train_tracks_per_genre or data.test_tracks_per_genre):
         raise OptionError(
@@ -163,7 +168,7 @@ def divide(
         rows = paper_pool(rows, data.num_segments, data.augmented_copies, seed)
     ids = rows.ids if by_segment else list(tracks["track_id"])
     names = [genres[label] for label in (rows.label if by_segment else labels)]
-    split = _make_split(data, corpus, test_corpus is not None, ids, names, seed)
+    split = choose_split(data, corpus, test_corpus is not None, ids, names, seed)
     rows = assign_parts(rows, split)
     train_rows = rows
     if not by_segment:
@@ -216,9 +221,21 @@ def _keeps_parts(data: DataOptions, corpus: Corpus) -> bool:
     return corpus.has_parts and by_track and data.split is None and data.test_dataset is None
 
 
-def _make_split(
+def choose_split(
     data: DataOptions, corpus: Corpus, has_other_test: bool, ids: list[str], names: list[str], seed: int
 ) -> Split:
+    """Return the division that the options name: of a split file, the data's own parts, or a draw.
+
+    Args:
+        data ([`DataOptions`]): Options.
+        corpus ([`Corpus`]): The data.
+        has_other_test (`bool`): Whether the test part comes from other data.
+        ids, names (`list[str]`): Id and genre of each item, in the protocol's unit.
+        seed (`int`): Seed of a draw.
+
+    Raises:
+        OptionError, SplitError: The split file is of another protocol or of other data, or nothing can be drawn.
+    """
     if data.split is not None:
         split = Split.load(data.split)
         if split.protocol not in (data.protocol, "source"):

@@ -51,7 +51,7 @@ _PRIVATE = frozenset(
         "hub_token",
     ]
 )
-_SOURCES = frozenset({"dataset", "test_dataset", "split", "model_name_or_path"})
+_SOURCES = frozenset({"dataset", "test_dataset", "audio", "test_audio", "split", "model_name_or_path"})
 
 
 def public_options(values: Mapping[str, Any]) -> dict[str, Any]:

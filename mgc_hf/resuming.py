@@ -67,6 +67,9 @@ def training_signature(options: Options) -> dict[str, Any]:
         "pictures",
         "bf16",
         "fp16",
+        # the audio of an index is found by its hashes, wherever it lies
+        "audio",
+        "test_audio",
     }
     shared = {name: value for name, value in record.public_options(options.resolved).items() if name not in free}
     return {**shared, "precision": record.precision(options)}

@@ -242,6 +242,7 @@ def evaluate(
     min_seconds: float = 0.5,
     revision: str | None = None,
     columns: dict[str, str] | None = None,
+    audio: str | Path | None = None,
     num_resamples: int = 2000,
 ) -> RunResult:
     """Judge a finished model on other data, with the same figures as after training.
@@ -255,7 +256,8 @@ def evaluate(
         cache_dir (`str`, *optional*): Folder for prepared data.
         on_bad_audio (`str`, *optional*, defaults to `"skip"`): `skip` or `error`.
         min_seconds (`float`, *optional*, defaults to 0.5): Clips shorter than this are left out, seconds.
-        revision, columns (*optional*): Revision and column names of a Hub data set, as for `load_gtzan`.
+        revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the audio
+            of one that is an index without it, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
 
     Returns:
@@ -282,6 +284,7 @@ def evaluate(
         min_seconds=min_seconds,
         revision=revision,
         columns=columns,
+        audio=audio,
     )
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)

@@ -17,7 +17,7 @@ from mgc_hf.cards.licences import licence_of
 from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
 from mgc_hf.cards.signature import sign
 from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.models.build import OWN_MODELS
+from mgc_hf.models.registration import OWN_MODELS
 from mgc_hf.predictions import PARTS
 from mgc_hf.results import PICTURE_FILES, GenreScores, LevelScores, RunResult, TrainingRecord, format_interval
 
@@ -47,20 +47,21 @@ def render_card(result: RunResult) -> str:
         `str`: Signed (`signature.py`) Markdown with a YAML header as the Hub reads it (`model-index` included). It names
         no local path: of a local source only the last component is shown.
     """
-    body = _template().render(_values(result))
+    body = template("template.md").render(_values(result))
     body = re.sub(r"\n{3,}", "\n\n", body)  # blank lines of branches that were not taken
     return sign(f"---\n{metadata(result).to_yaml()}\n---\n\n{body.strip()}\n")
 
 
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """Return a template of this folder, which prints values escaped."""
     import jinja2
 
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, finalize=escape, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["code"] = code
-    return environment.from_string(resources.files(__package__).joinpath("template.md").read_text(encoding="utf-8"))
+    return environment.from_string(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def snippets(card: str) -> dict[str, str]:
@@ -128,9 +129,9 @@ def _values(result: RunResult) -> dict[str, Any]:
         "name": _shown(result.name),
         "levels": {"track": _level(result.track), "segment": _level(result.segment)},
         "protocol_seed": "none" if result.split.seed is None else result.split.seed,
-        "source": _source(data.source, data.is_demo),
+        "source": source_link(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
-        "test_source": None if data.test_source is None else _source(data.test_source, data.is_demo),
+        "test_source": None if data.test_source is None else source_link(data.test_source, data.is_demo),
         "has_local_source": any(not _is_hub_id(s) and not _is_demo(s, data.is_demo) for s in sources),
         "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
         "is_gtzan": set(data.genres) <= set(GTZAN_GENRES) and not all(_is_demo(s, data.is_demo) for s in sources),
@@ -216,7 +217,7 @@ def _options(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 #: Options whose value may be a path; the record holds its last component.
-_SOURCE_OPTIONS = ("dataset", "test_dataset", "split", "model_name_or_path")
+_SOURCE_OPTIONS = ("dataset", "test_dataset", "audio", "test_audio", "split", "model_name_or_path")
 
 
 def _is_private(name: str) -> bool:
@@ -309,7 +310,7 @@ def _source_name(source: str, any_is_demo: bool) -> str:
     return DEMO_NAME if _is_demo(source, any_is_demo) else _shown(source)
 
 
-def _source(source: str, any_is_demo: bool) -> Markdown:
+def source_link(source: str, any_is_demo: bool) -> Markdown:
     """Return a source as Markdown: a Hub data set as a link."""
     if _is_hub_id(source):
         return Markdown(f"[{source}](https://huggingface.co/datasets/{source})")

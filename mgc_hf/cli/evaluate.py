@@ -43,6 +43,10 @@ def evaluate_command(
         str | None,
         typer.Option("--dataset_columns", "--dataset-columns", help="Column names of another Hub dataset, as JSON."),
     ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option("--audio", help="Folder with the audio of a Hub dataset that is an index without it."),
+    ] = None,
     on_bad_audio: Annotated[
         str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
     ] = "skip",
@@ -67,6 +71,7 @@ def evaluate_command(
         min_seconds=min_seconds,
         revision=dataset_revision,
         columns=column_names(dataset_columns, "--dataset_columns") if dataset_columns else None,
+        audio=audio,
     )
     if as_json:
         json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)

@@ -34,6 +34,7 @@ def push_command(
     """
     from huggingface_hub.utils import disable_progress_bars
 
+    from mgc_hf.cli.console import tell_contents, tell_result
     from mgc_hf.errors import OptionError
     from mgc_hf.hub import list_contents, push
     from mgc_hf.hub.contents import refuse_secrets
@@ -42,11 +43,7 @@ def push_command(
         raise OptionError(f"--card is {card!r}; it must be keep or overwrite")
     if dry_run:
         contents = list_contents(folder)
-        for content in contents:
-            print(f"{content.size:>14,}  {content.path}")
-        print(
-            f"{sum(content.size for content in contents):>14,}  bytes in {len(contents)} files would go to {repo_id}"
-        )
+        tell_contents(contents, repo_id)
         refuse_secrets(contents)
         return
     if not sys.stderr.isatty():
@@ -62,10 +59,4 @@ def push_command(
         commit_message=message,
         timeout=timeout,
     )
-    if not result.written and not result.deleted:
-        print(f"nothing has changed: {result.url}")
-    else:
-        deleted = f", {len(result.deleted)} taken away" if result.deleted else ""
-        print(f"{len(result.written)} files written{deleted}: {result.url}")
-    if result.kept_card:
-        print("the card was edited on the Hub, and was left as it is there")
+    tell_result(result)

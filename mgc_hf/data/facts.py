@@ -13,9 +13,28 @@ _TRACK_ID = re.compile(rf"(?P<track>(?P<genre>{'|'.join(GTZAN_GENRES)})\.\d{{5}}
 @functools.cache
 def gtzan_artists() -> dict[str, str]:
     """Return the artist of each GTZAN track whose artist is known, by track id (`blues.00000`)."""
+    return {row["track_id"]: row["artist"] for row in _table() if row["artist"]}
+
+
+@functools.cache
+def gtzan_same_titles() -> dict[str, tuple[str, ...]]:
+    """Return, for each GTZAN track that has any, the other tracks with its artist and title: likely repeats."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in _table():
+        if row["artist"] and row["title"]:
+            groups.setdefault((row["artist"].casefold(), row["title"].casefold()), []).append(row["track_id"])
+    return {
+        one: tuple(other for other in group if other != one)
+        for group in groups.values()
+        if len(group) > 1
+        for one in group
+    }
+
+
+def _table() -> list[dict[str, str]]:
     table = resources.files("mgc_hf.data") / "facts" / "gtzan_artist_title.tsv"
-    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return {row["track_id"]: row["artist"] for row in rows if row["artist"]}
+    text = table.read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def gtzan_track_id(stem: str) -> str | None:

@@ -73,12 +73,23 @@ class Fault:
 
 @dataclass(frozen=True)
 class Listing:
-    """All clips of one source, in a fixed order, and the faults found while listing them."""
+    """All clips of one source, in a fixed order, and the faults found while listing them.
+
+    Args:
+        name (`str`): Name of the source.
+        clips (`list[Clip]`): Its clips.
+        faults (`list[Fault]`): What was left out.
+        revision (`str`, *optional*): Commit on the Hub.
+        is_demo (`bool`): Whether it says that it is the synthetic demo corpus, whose ids look like GTZAN's.
+        has_artists (`bool`): Whether it says who plays; then the facts about GTZAN are not asked.
+    """
 
     name: str
     clips: list[Clip]
     faults: list[Fault] = field(default_factory=list)
     revision: str | None = None
+    is_demo: bool = False
+    has_artists: bool = False
 
     @property
     def genres(self) -> list[str]:
@@ -107,7 +118,7 @@ def finish(listing: Listing) -> Listing:
     _note_merged(names)
     clips = [replace(clip, genre=names[clip.genre]) for clip in clips]
     clips = [replace(clip, track_id=track_id) for clip, track_id in zip(clips, unique_track_ids(clips), strict=True)]
-    return replace(listing, clips=_with_artists(clips))
+    return replace(listing, clips=clips if listing.has_artists else _with_artists(clips))
 
 
 def make_clip(path: Path, name: str, genre: str, part: str | None = None) -> Clip | Fault:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mgc_hf.data.draws import UNUSED
 from mgc_hf.data.listing import Clip, Fault, part_name
 from mgc_hf.errors import SourceError
 
@@ -42,9 +43,9 @@ def list_parquet(
     """
     import pyarrow.parquet as pq
 
-    parts = {split: part_name(split or "") for _, split in files}
+    parts = {split: part_name(split or "") for _, split in files if split != UNUSED}
     if len(parts) < 2 or None in parts.values():
-        parts = dict.fromkeys(parts)
+        parts = dict.fromkeys((split for _, split in files), None)
     clips: list[Clip] = []
     faults: list[Fault] = []
     for number, (path, split) in enumerate(files):
@@ -54,6 +55,9 @@ def list_parquet(
             clip_name = _clip_name(values["path"], split, row)
             if values["genre"] is None:
                 faults.append(Fault(clip_name, "has no genre", "left_out"))
+                continue
+            if split not in parts:  # some are in parts, these in none
+                faults.append(Fault(clip_name, "in no part of the data set's split", "left_out"))
                 continue
             clips.append(
                 Clip(
@@ -134,7 +138,7 @@ def _read_labels(path: Path, schema: "pa.Schema", chosen: Mapping[str, str]) -> 
     names = [chosen[ours] for ours in COLUMNS if ours != "audio" and ours in chosen]
     with pq.ParquetFile(path) as file:
         table = file.read(columns=names + ([f"{audio}.path"] if has_path else []))
-    classes = _features(schema).get(chosen["genre"], {}).get("names")
+    classes = class_names(schema, chosen["genre"])
     for row in table.to_pylist():
         genre = row[chosen["genre"]]
         if isinstance(genre, int) and classes:
@@ -152,6 +156,12 @@ def _clip_name(path: str | None, split: str | None, row: int) -> str:
         return f"{split or 'row'}/{row:05d}"
     posix = PurePosixPath(path.replace("\\", "/"))
     return posix.name if posix.is_absolute() or ".." in posix.parts or ":" in path else str(posix)
+
+
+def class_names(schema: "pa.Schema", column: str) -> list[str] | None:
+    """Return the names of a column's classes, `None` where it is no `ClassLabel`."""
+    names = _features(schema).get(column, {}).get("names")
+    return names if isinstance(names, list) else None
 
 
 def _features(schema: "pa.Schema") -> dict[str, dict[str, Any]]:

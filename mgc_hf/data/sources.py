@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ from mgc_hf.data import hub
 from mgc_hf.data.archive import is_archive, unpack
 from mgc_hf.data.arrow import build
 from mgc_hf.data.folder import list_folder
-from mgc_hf.data.listing import Fault, Listing, finish, is_audio_name
+from mgc_hf.data.index import is_demo, is_index, is_pushed, join_audio, read_index
+from mgc_hf.data.listing import Clip, Fault, Listing, finish, is_audio_name
 from mgc_hf.data.parquet import choose_columns, list_parquet
 from mgc_hf.data.tables import list_csv
 from mgc_hf.errors import AudioError, OptionError, SourceError
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: The name of the embedded synthetic corpus.
 DEMO = "demo"
+#: How many of the files that are left out a warning names; the record names all.
+_SHOWN = 20
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _PATH_ENDINGS = (*_TAR_ENDINGS, ".csv", ".gz", ".zip", ".parquet")
 _INSTEAD = "give a folder (<genre>/<file>), a genres.tar.gz, a CSV, a Hub data set (owner/name), or demo"
@@ -42,6 +45,7 @@ class Corpus:
         is_demo (`bool`): Whether it is the synthetic demo corpus.
         skipped (`list[SkippedFile]`): Files left out, by their names within the source, with reasons.
         has_parts (`bool`): Whether the source defines a split.
+        unusable (`list[tuple[Clip, str]]`): Clips of the data whose audio cannot be used, with reasons; among `skipped`.
     """
 
     dataset: "datasets.Dataset"
@@ -50,6 +54,7 @@ class Corpus:
     is_demo: bool
     skipped: list[SkippedFile]
     has_parts: bool
+    unusable: list[tuple[Clip, str]] = field(default_factory=list)
 
 
 def load_gtzan(source: str | os.PathLike[str] = "marsyas/gtzan", **options: Any) -> "datasets.Dataset":
@@ -89,6 +94,7 @@ def read_corpus(
     revision: str | None = None,
     config: str | None = None,
     columns: dict[str, str] | None = None,
+    audio: str | os.PathLike[str] | None = None,
     demo_clips_per_genre: int = 20,
     demo_seconds: float = 30.0,
     demo_seed: int = 0,
@@ -106,6 +112,10 @@ def read_corpus(
         config (`str`, *optional*): Configuration of a Hub data set that has several.
         columns (`dict[str, str]`, *optional*): For a Hub data set, its column for each of ours: `audio`, `genre`,
             `track_id`, `artist`. What is not given is guessed, with a warning.
+        audio (`str` or `PathLike`, *optional*): For a Hub data set that is an index without audio (as `mgc-hf
+            push-dataset` makes it): the folder or tar archive that holds the audio, under any names. It is found by
+            the SHA-256 of the files, else by that of the decoded samples; tracks that are missing are left out as
+            unusable audio is.
         demo_clips_per_genre (`int`, *optional*, defaults to 20): Size of the demo corpus.
         demo_seconds (`float`, *optional*, defaults to 30.0): Length of its clips, in seconds.
         demo_seed (`int`, *optional*, defaults to 0): Its seed.
@@ -121,11 +131,13 @@ def read_corpus(
     _check_options(on_bad_audio, min_seconds)
     cache = _Cache(cache_dir)
     kind, where = _resolve(source)
+    if audio is not None and kind != "hub":
+        raise OptionError(f"audio={os.fspath(audio)!r}: is for an index on the Hub; {where} has its audio itself")
     if kind == "demo":
         return _read_demo(cache, min_seconds, demo_clips_per_genre, demo_seconds, demo_seed)
     audio_column = None
     if kind == "hub":
-        listing, audio_column = _list_hub(where, revision, config, columns, cache)
+        listing, audio_column = _list_hub(where, revision, config, columns, audio, cache)
     elif kind == "archive":
         listing = _list_archive(where, cache)
     else:
@@ -209,18 +221,61 @@ def _list_archive(path: str, cache: _Cache) -> Listing:
 
 
 def _list_hub(
-    repo_id: str, revision: str | None, config: str | None, columns: dict[str, str] | None, cache: _Cache
+    repo_id: str,
+    revision: str | None,
+    config: str | None,
+    columns: dict[str, str] | None,
+    audio: str | os.PathLike[str] | None,
+    cache: _Cache,
 ) -> tuple[Listing, str | None]:
     data = hub.find_data(repo_id, revision, config, cache.own("hub"))
     if data.is_archive:
+        _refuse_audio(repo_id, audio)
         listing = _list_archive(str(hub.download(data, data.files[0], cache.hub)), cache)
         return replace(listing, name=repo_id, revision=data.revision), None
     import pyarrow.parquet as pq
 
     files = [(hub.download(data, file, cache.hub), file.split) for file in data.files]
+    schema = pq.read_schema(files[0][0])
+    pushed: dict[str, Any] = {"revision": data.revision, "is_demo": is_demo(schema), "has_artists": is_pushed(schema)}
+    if is_index(schema):
+        return _join_index(repo_id, [path for path, _ in files], columns, audio, cache, pushed), None
+    _refuse_audio(repo_id, audio)
     clips, faults = list_parquet(repo_id, files, columns)
-    audio = choose_columns(repo_id, pq.read_schema(files[0][0]), columns, say=False)["audio"]
-    return Listing(repo_id, clips, faults, data.revision), audio
+    column = choose_columns(repo_id, schema, columns, say=False)["audio"]
+    return Listing(repo_id, clips, faults, **pushed), column
+
+
+def _join_index(
+    repo_id: str,
+    files: Sequence[Path],
+    columns: dict[str, str] | None,
+    audio: str | os.PathLike[str] | None,
+    cache: _Cache,
+    pushed: dict[str, Any],
+) -> Listing:
+    if columns:
+        raise OptionError(f"columns={columns}: {repo_id} is an index of mgc_hf, whose columns are known; leave it out")
+    if audio is None:
+        raise SourceError(
+            f"{repo_id}: is an index without audio; name the folder that holds the audio by audio=FOLDER "
+            "(--audio FOLDER); its files are found by their hashes, whatever their names"
+        )
+    folder = Path(audio)
+    if is_archive(folder):
+        folder, _ = unpack(folder, cache.own("archives"))
+    if not folder.is_dir():
+        raise SourceError(f"{audio}: no such folder; audio is the folder, or a tar archive, that holds the audio")
+    clips, faults = join_audio(repo_id, read_index(files), folder)
+    return Listing(repo_id, clips, faults, **pushed)
+
+
+def _refuse_audio(repo_id: str, audio: str | os.PathLike[str] | None) -> None:
+    if audio is not None:
+        raise OptionError(
+            f"audio={os.fspath(audio)!r}: {repo_id} has its audio itself; leave audio (--audio) out, which is for an "
+            "index without audio"
+        )
 
 
 def _read_demo(cache: _Cache, min_seconds: float, clips_per_genre: int, seconds: float, seed: int) -> Corpus:
@@ -266,7 +321,9 @@ def _to_corpus(
         listing = replace(listing, clips=[clip for clip in listing.clips if clip.genre not in emptied])
         faults = [fault for fault in faults if fault not in bad or fault.file not in _names(listing)]
     skipped = _report(listing.name, len(dataset), faults)
-    return Corpus(dataset, listing.name, listing.revision, False, skipped, listing.has_parts)
+    reasons = {fault.file: fault.reason for fault in bad}
+    unusable = [(clip, reasons[clip.name]) for clip in listing.clips if clip.name in reasons]
+    return Corpus(dataset, listing.name, listing.revision, listing.is_demo, skipped, listing.has_parts, unusable)
 
 
 def _names(listing: Listing) -> set[str]:
@@ -289,6 +346,8 @@ def _raise_first(faults: Sequence[Fault], listing: Listing, on_bad_audio: str) -
 def _report(name: str, used: int, faults: Sequence[Fault]) -> list[SkippedFile]:
     """Say once what was left out and why."""
     if faults:
-        lines = "".join(f"\n  {fault.file}: {fault.reason}" for fault in faults)
+        lines = "".join(f"\n  {fault.file}: {fault.reason}" for fault in faults[:_SHOWN])
+        if faults[_SHOWN:]:
+            lines += f"\n  ... and {len(faults) - _SHOWN} more"
         logger.warning("%s: of %d files, %d left out:%s", name, used + len(faults), len(faults), lines)
     return [SkippedFile(fault.file, fault.reason) for fault in faults]

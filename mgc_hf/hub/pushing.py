@@ -81,7 +81,7 @@ def push(
         PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
     """
     folder = Path(folder)
-    _check_name(repo_id)
+    check_name(repo_id)
     contents = list_contents(folder)
     refuse_secrets(contents)
     token = check_target(repo_id, token)
@@ -157,14 +157,19 @@ def check_target(repo_id: str, token: str | None = None) -> str:
     """
     from huggingface_hub import get_token
 
-    _check_name(repo_id)
+    check_name(repo_id)
     token = token or get_token()
     if not token:
         raise PublishError(f"{repo_id}: {no_token()}")
     return token
 
 
-def _check_name(repo_id: str) -> None:
+def check_name(repo_id: str) -> None:
+    """Refuse what is no `namespace/name`.
+
+    Raises:
+        PublishError: Says what is wrong.
+    """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -271,7 +276,9 @@ class _Push:
     def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
         """Return the paths to write and to delete, and whether edits to the card stay."""
         writes = [path for path in self.contents if not self._is_ours(tree, path)]
-        deletes = [path for path in tree if self.is_published(path) and path not in self.contents and path not in _KEPT]
+        deletes = [
+            path for path in tree if self.is_published(path) and path not in self.contents and path not in _KEPT
+        ]
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
             writes.remove(CARD)

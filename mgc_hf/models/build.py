@@ -25,10 +25,8 @@ from mgc_hf.models.checkpoint import (
 )
 from mgc_hf.models.dropout import use_cpu_dropout
 from mgc_hf.models.fine_tuning import FineTuning, merge_lora
+from mgc_hf.models.registration import OWN_MODELS
 from mgc_hf.models.window import cut_positions, fit_extractor
-
-#: Names that build a model of ours from scratch.
-OWN_MODELS = ("mel_lstm",)
 
 
 @dataclass(frozen=True, eq=False)

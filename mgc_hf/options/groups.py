@@ -31,8 +31,12 @@ class DataOptions(Checked):
     dataset_columns: str | None = option(
         None, 'Column names of another Hub dataset, as JSON: {"audio": "clip", "genre": "style"}'
     )
+    audio: str | None = option(
+        None, "For a Hub --dataset that is an index without audio: the folder that holds the audio, under any names"
+    )
     test_dataset_revision: str | None = option(None, "Revision of a Hub --test_dataset")
     test_dataset_columns: str | None = option(None, "Column names of --test_dataset, as JSON")
+    test_audio: str | None = option(None, "Folder with the audio of a Hub --test_dataset that is an index without it")
     protocol: str = option("track", "Split protocol: 'track' (leak-free) or 'segment' (the paper's, leaky)")
     split: str | None = option(None, "Use the split saved in this file (split.json of an earlier run)")
     split_seed: int | None = option(None, "Seed of the split alone; --seed by default")
@@ -135,6 +139,11 @@ class DataOptions(Checked):
                 self.train_hop_seconds is None or self.train_hop_seconds <= self.segment_seconds,
                 "train_hop_seconds",
                 "at most --segment_seconds: audio between segments would be dropped",
+            ),
+            (
+                self.test_audio is None or self.test_dataset is not None,
+                "test_audio",
+                "left out without --test_dataset",
             ),
             (self.min_seconds > 0, "min_seconds", "above 0"),
             (self.demo_clips_per_genre >= 1, "demo_clips_per_genre", "1 or more"),
