@@ -97,7 +97,6 @@ def push_dataset_command(
     from mgc_hf.cli.console import tell_contents, tell_result
     from mgc_hf.errors import OptionError
     from mgc_hf.hub.dataset import packed_dataset, push_dataset
-    from mgc_hf.options.groups import column_names
 
     if card not in (None, "keep", "overwrite"):
         raise OptionError(f"--card is {card!r}; it must be keep or overwrite")
@@ -106,6 +105,11 @@ def push_dataset_command(
 
         disable_progress_bars()
         datasets.disable_progress_bars()
+    columns = None
+    if dataset_columns is not None:
+        from mgc_hf.options.groups import column_names  # brings torch along
+
+        columns = column_names(dataset_columns, "--dataset_columns")
     division = {
         "split_seed": split_seed,
         "validation_fraction": validation_fraction,
@@ -118,7 +122,7 @@ def push_dataset_command(
         "with_audio": with_audio,
         "licence": licence,
         "dataset_revision": dataset_revision,
-        "columns": column_names(dataset_columns, "--dataset_columns") if dataset_columns else None,
+        "columns": columns,
         "audio": audio,
         "cache_dir": cache_dir,
         "on_bad_audio": on_bad_audio,

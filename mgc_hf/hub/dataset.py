@@ -177,9 +177,6 @@ def packed_dataset(
 def _divide(
     corpus: Corpus, split: str | os.PathLike[str] | None, protocol: str | None, division: dict[str, Any]
 ) -> Split | None:
-    from mgc_hf.division import choose_split
-    from mgc_hf.options import DataOptions
-
     if split is None and protocol is None:
         if division:
             raise OptionError(f"{', '.join(division)}: have no effect without protocol (--protocol track)")
@@ -188,6 +185,9 @@ def _divide(
         raise OptionError("split: says what is divided and how; leave protocol, seed and fractions out")
     if protocol == "segment":
         raise OptionError("protocol='segment': divides segments, but the rows of a data set are tracks; give 'track'")
+    from mgc_hf.division import choose_split  # brings torch along
+    from mgc_hf.options import DataOptions
+
     data = DataOptions(split=None if split is None else os.fspath(split), protocol=protocol or "track", **division)
     ids, labels = list(corpus.dataset["track_id"]), corpus.dataset["genre"]
     names = corpus.dataset.features["genre"].names

@@ -4,7 +4,7 @@ import hashlib
 import re
 from importlib import resources
 
-from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_track_id, recording_of
+from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_same_titles, gtzan_track_id, recording_of
 from mgc_hf.labels import GTZAN_GENRES
 
 FACTS = resources.files("mgc_hf.data") / "facts"
@@ -22,6 +22,15 @@ def test_artists_by_track_id() -> None:
     assert artists["blues.00000"] == "John Lee Hooker"
     assert "country.00002" not in artists
     assert {gtzan_genre(track_id) for track_id in artists} == set(GTZAN_GENRES)
+
+
+def test_tracks_with_the_same_artist_and_title() -> None:
+    repeats = gtzan_same_titles()
+    assert len(repeats) == 143
+    assert repeats["classical.00000"] == ("classical.00001", "classical.00002")
+    assert repeats["classical.00002"] == ("classical.00000", "classical.00001")
+    assert "pop.00010" not in repeats  # a title without an artist says nothing
+    assert "blues.00000" not in repeats
 
 
 def test_names_of_files() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,21 @@ from tests.tunes import GENRES, SAMPLING_RATE, tune
 ID = "alice/music"
 PUSH = ("-c", "from mgc_hf.cli.main import main; main()", "push-dataset")
 DEMO = ("demo", ID, "--demo_clips_per_genre", 2, "--demo_seconds", 2)
+
+#: Several commands in one process, since each would import as much again.
+MANY = """
+import contextlib, io, json, sys
+from mgc_hf.cli.main import main
+for words in json.loads(sys.argv[1]):
+    out, sys.argv = io.StringIO(), ["mgc-hf", "push-dataset", *words]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+    print(json.dumps([status, out.getvalue()]))
+"""
 
 #: What anybody does who has `datasets` alone.
 LOAD = """
@@ -45,11 +61,12 @@ JOIN = """
 import json, logging, sys
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.errors import MgcHfError
-try:
-    corpus = read_corpus(sys.argv[1], cache_dir="cache", **json.loads(sys.argv[2]))
-except MgcHfError as error:
-    print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
-else:
+for options in json.loads(sys.argv[2]):
+    try:
+        corpus = read_corpus(sys.argv[1], cache_dir="cache", **options)
+    except MgcHfError as error:
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+        continue
     data = corpus.dataset
     print(json.dumps({
         "ids": list(data["track_id"]), "genres": [data.features["genre"].names[label] for label in data["genre"]],
@@ -96,6 +113,33 @@ def push(client, tmp_path):
     return run
 
 
+@pytest.fixture
+def join(client):
+    """Read a data set with each of some options, in one process; what came of each, and what was said."""
+
+    def run(*options):
+        done = client("-c", JOIN, ID, json.dumps(options), check=0)
+        return [json.loads(line) for line in done.out.splitlines()], done.err
+
+    return run
+
+
+@pytest.fixture
+def push_each(client, tmp_path):
+    """Run `mgc-hf push-dataset` several times in one process, each with its exit status; what each said."""
+
+    def run(*jobs, **more):
+        words = [[*map(str, words), "--cache_dir", str(tmp_path / "push-cache")] for _, words in jobs]
+        done = client("-c", MANY, json.dumps(words), check=0, **more)
+        told = [json.loads(line) for line in done.out.splitlines()]
+        for (wanted, _), (status, text) in zip(jobs, told, strict=True):
+            assert status == wanted, text
+            assert "Traceback" not in text
+        return [text for _, text in told]
+
+    return run
+
+
 def stored(hub, repo_id=ID):
     """Return path and content of what a data set's repository holds."""
     tree = hub.store.get("dataset", repo_id).resolve("main").tree
@@ -106,7 +150,7 @@ def commits(api):
     return len(api().list_repo_commits(ID, repo_type="dataset"))
 
 
-def test_an_index_goes_without_audio_and_comes_back(push, client, hub, api, music, split, tmp_path):
+def test_an_index_goes_without_audio_and_comes_back(push, push_each, client, hub, api, music, split, tmp_path):
     done = push(music, ID, "--split", split, "--tag", "v1", check=0)
     assert f"{hub.endpoint}/datasets/{ID}/commit/" in done.out
     files = stored(hub)
@@ -140,8 +184,9 @@ def test_an_index_goes_without_audio_and_comes_back(push, client, hub, api, musi
     assert "nothing has changed" in push(music, ID, "--split", split, check=0).out
     assert commits(api) == before == 2
     (music / GENRES[0] / "clip0.wav").write_bytes((music / GENRES[0] / "clip1.wav").read_bytes())
-    assert "written" in push(music, ID, "--split", split, check=0).out
-    assert "taken away" in push(music, ID, check=0).out  # without a split only `train` is left, and what is unusable
+    told = push_each((0, [music, ID, "--split", split]), (0, [music, ID]))
+    assert "written" in told[0]
+    assert "taken away" in told[1]  # without a split only `train` is left, and what is unusable
     assert set(stored(hub)) == {
         "README.md",
         "data/train-00000-of-00001.parquet",
@@ -149,20 +194,17 @@ def test_an_index_goes_without_audio_and_comes_back(push, client, hub, api, musi
     }
 
 
-def test_it_is_joined_to_audio_by_hash_under_any_name(push, client, music, split, tmp_path):
+def test_it_is_joined_to_audio_by_hash_under_any_name(push, join, music, split, tmp_path):
     push(music, ID, "--split", split, check=0)
     parts = json.loads(split.read_text())["parts"]
-    assert "give" not in last_json(client("-c", JOIN, ID, "{}", check=0).out)
-    told = last_json(client("-c", JOIN, ID, "{}", check=0).out)["error"]
-    assert told.startswith(f"SourceError: {ID}: is an index without audio")
-    assert "--audio FOLDER" in told
-
     mine = tmp_path / "mine"
     (mine / "a" / "b").mkdir(parents=True)
     for number, path in enumerate(sorted(music.rglob("*.wav"))):
         path.rename(mine / "a" / "b" / f"{number}.WAV")
     shutil.rmtree(music)
-    joined = last_json(client("-c", JOIN, ID, json.dumps({"audio": str(mine)}), check=0).out)
+    (without, joined), _ = join({}, {"audio": str(mine)})
+    assert without["error"].startswith(f"SourceError: {ID}: is an index without audio")
+    assert "--audio FOLDER" in without["error"]
     usable = sorted([*parts["train"], *parts["validation"], *parts["test"]])
     assert sorted(joined["ids"]) == usable
     assert joined["genres"] == [one.split("/")[0] for one in joined["ids"]]
@@ -186,23 +228,21 @@ def test_it_is_joined_to_audio_by_hash_under_any_name(push, client, music, split
     gone = usable[5]
     number = next(n for n, one in enumerate(sorted(everything())) if one == gone)
     (mine / "a" / "b" / f"{number}.flac").unlink()
-    done = client("-c", JOIN, ID, json.dumps({"audio": str(mine)}), check=0)
-    again = last_json(done.out)
-    assert sorted(again["ids"]) == sorted(set(usable) - {gone})
-    assert dict(again["skipped"])[gone] == "its audio is missing: no file has its sha256 or audio_sha256"
-    assert gone in done.err
-    assert not any(str(tmp_path) in reason for _, reason in again["skipped"])
-    strict = {"audio": str(mine), "on_bad_audio": "error"}
-    assert last_json(client("-c", JOIN, ID, json.dumps(strict), check=0).out)["error"].startswith(
-        f"AudioError: {gone}: "
-    )
-
     (tmp_path / "other").mkdir()
     soundfile.write(tmp_path / "other" / "x.wav", tune(GENRES[0], 99, 1.0), SAMPLING_RATE)
-    none = last_json(client("-c", JOIN, ID, json.dumps({"audio": str(tmp_path / "other")}), check=0).out)["error"]
-    assert "none of its 1 audio files is one of the" in none
-    nowhere = last_json(client("-c", JOIN, ID, json.dumps({"audio": str(tmp_path / "no")}), check=0).out)["error"]
-    assert "no such folder" in nowhere
+    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
+        archive.add(mine, "mine")
+    places = [mine, tmp_path / "mine.tar", tmp_path / "other", tmp_path / "no"]
+    strict = {"audio": str(mine), "on_bad_audio": "error"}
+    (again, packed, none, nowhere, refused), said = join(*({"audio": str(place)} for place in places), strict)
+    assert sorted(again["ids"]) == sorted(set(usable) - {gone})
+    assert packed["ids"] == again["ids"]
+    assert dict(again["skipped"])[gone] == "its audio is missing: no file has its sha256 or audio_sha256"
+    assert f"{gone}: its audio is missing" in said
+    assert not any(str(tmp_path) in reason for _, reason in again["skipped"])
+    assert "none of its 1 audio files is one of the" in none["error"]
+    assert "no such folder" in nowhere["error"]
+    assert refused["error"].startswith(f"AudioError: {gone}: ")
 
 
 def everything():
@@ -210,7 +250,7 @@ def everything():
     return [f"{genre}/clip{index}" for genre in GENRES for index in range(6)] + [f"{GENRES[0]}/cut"]
 
 
-def test_the_demo_corpus_with_audio_and_what_is_read_of_it(push, client, hub, tmp_path):
+def test_the_demo_corpus_with_audio_and_what_is_read_of_it(push, join, client, hub, tmp_path):
     push(*DEMO, "--with_audio", "--protocol", "track", "--validation_fraction", 0, check=0)
     files = stored(hub)
     header = yaml.safe_load(files["README.md"].decode().split("---")[1])
@@ -222,11 +262,10 @@ def test_the_demo_corpus_with_audio_and_what_is_read_of_it(push, client, hub, tm
     assert "decode=False" in loaded["features"]["audio"]
     assert loaded["first"]["train"]["audio"] == loaded["first"]["train"]["num_bytes"] > 50_000
     assert sum(map(len, loaded["ids"].values())) == 20
-    read = last_json(client("-c", JOIN, ID, "{}", check=0).out)
+    (read, audio), _ = join({}, {"audio": str(tmp_path)})
     assert read["demo"]
     assert read["artist"] == [None] * 20  # the ids look like GTZAN's, and are not
     assert sorted(set(read["part"])) == ["test", "train"]
-    audio = last_json(client("-c", JOIN, ID, json.dumps({"audio": str(tmp_path)}), check=0).out)
     assert audio["error"].startswith("OptionError: audio=")
     assert "has its audio itself" in audio["error"]
 
@@ -266,7 +305,7 @@ print(json.dumps({"result": result.to_dict(), "n": again.track.n, "leaky": again
     assert out["leaky"]
     text = (tmp_path / "run" / "README.md").read_text() + (tmp_path / "run" / "results.json").read_text()
     assert str(tmp_path) not in text
-    assert "--audio 'somewhere else'" in text
+    assert "audio='somewhere else'" in text
 
 
 def test_audio_needs_a_licence_and_gtzan_is_refused(push, hub, api, music, gtzan_subset, tmp_path):
@@ -300,43 +339,60 @@ def test_audio_needs_a_licence_and_gtzan_is_refused(push, hub, api, music, gtzan
     assert "is a track of GTZAN" in push(real, "alice/gtzan", "--with_audio", "--licence", "cc0-1.0", check=1).err
 
 
-def test_private_branches_and_pull_requests(push, api, hub, music):
-    push(music, ID, "--private", "--revision", "try/one", check=0)
+def test_private_branches_and_pull_requests(push_each, api, music):
+    api().create_repo("alice/public", repo_type="dataset")
+    told = push_each(
+        (0, [music, ID, "--private", "--revision", "try/one"]),
+        (0, [music, ID, "--create_pr"]),
+        (1, [music, "alice/public", "--private"]),
+    )
     assert api().dataset_info(ID).private
     assert "README.md" not in api().list_repo_files(ID, repo_type="dataset")
     assert "README.md" in api().list_repo_files(ID, repo_type="dataset", revision="try/one")
-    done = push(music, ID, "--create_pr", check=0)
-    assert "/discussions/1" in done.out
-    api().create_repo("alice/public", repo_type="dataset")
-    assert "is public, so --private would not hide it" in push(music, "alice/public", "--private", check=1).err
+    assert "/discussions/1" in told[1]
+    assert "is public, so --private would not hide it" in told[2]
 
 
-def test_dry_run_and_failures_are_one_line(push, hub, music, split, tmp_path):
+def test_dry_run_needs_neither_network_nor_token(push, hub, music):
     done = push(music, ID, "--dry-run", user=None, check=0, HF_ENDPOINT="http://127.0.0.1:9")
     assert "data/train-00000-of-00001.parquet" in done.out
     assert "bytes in 3 files" in done.out
     assert not hub.log
+
+
+def test_failures_are_one_line(push, push_each, hub, music, split):
     assert "hf auth login" in push(music, ID, user=None, check=1).err
+    assert not hub.log
     assert "no right to write there" in push(music, ID, user="bob", check=1).err
-    assert "name the user or organisation" in push(music, "music", check=1).err
-    assert (
-        "leave protocol, seed and fractions out"
-        in push(music, ID, "--split", split, "--protocol", "track", check=2).err
+    told = push_each(
+        (1, [music, "music"]),
+        (2, [music, ID, "--split", split, "--protocol", "track"]),
+        (2, [music, ID, "--protocol", "segment"]),
+        (2, [music, ID, "--split_seed", 1]),
+        (2, [music, ID, "--card", "burn"]),
     )
-    assert "rows of a data set are tracks" in push(music, ID, "--protocol", "segment", check=2).err
-    assert "have no effect without protocol" in push(music, ID, "--split_seed", 1, check=2).err
+    words = [
+        "name the user or organisation",
+        "leave protocol, seed and fractions out",
+        "rows of a data set are tracks",
+        "have no effect without protocol",
+        "must be keep or overwrite",
+    ]
+    for one, text in zip(words, told, strict=True):
+        assert one in text
+        assert len([line for line in text.splitlines() if line.startswith("mgc-hf: error:")]) == 1
     (music / GENRES[0] / "clip0.wav").unlink()
-    assert "the split and the data do not fit" in push(music, ID, "--split", split, check=1).err
+    assert "the split and the data do not fit" in push_each((1, [music, ID, "--split", split]))[0]
 
 
-def test_edits_of_the_card_are_seen(push, api, hub, music):
+def test_edits_of_the_card_are_seen(push, push_each, api, hub, music):
     push(music, ID, check=0)
     text = stored(hub)["README.md"].decode()
     edited = text.replace("## Licence", "## A word of thanks\n\n## Licence")
     api().upload_file(path_or_fileobj=edited.encode(), path_in_repo="README.md", repo_id=ID, repo_type="dataset")
-    assert "left as it is there" in push(music, ID, check=0).out
-    done = push(music, ID, "--protocol", "track", check=1)
-    assert "A word of thanks" in done.err
+    told = push_each((0, [music, ID]), (1, [music, ID, "--protocol", "track"]))
+    assert "left as it is there" in told[0]
+    assert "A word of thanks" in told[1]
     push(music, ID, "--protocol", "track", "--card", "overwrite", check=0)
     assert "A word of thanks" not in stored(hub)["README.md"].decode()
 
