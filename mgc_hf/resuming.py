@@ -42,7 +42,10 @@ def finished_run(folder: Path, split: Split, options: Options) -> RunResult | No
     if not (folder / outputs.RESULTS).is_file():
         return None
     result = RunResult.load(folder / outputs.RESULTS)
-    if result.training is None or result.training.resolved != record.public_options(options.resolved):
+    if result.training is None:
+        return None
+    asked = record.public_options(options.resolved)
+    if _without_places(result.training.resolved) != _without_places(asked):
         return None
     if result.split.hash != split.hash:
         raise CheckpointError(
@@ -67,9 +70,12 @@ def training_signature(options: Options) -> dict[str, Any]:
         "pictures",
         "bf16",
         "fp16",
-        # the audio of an index is found by its hashes, wherever it lies
-        "audio",
-        "test_audio",
     }
-    shared = {name: value for name, value in record.public_options(options.resolved).items() if name not in free}
+    public = _without_places(record.public_options(options.resolved))
+    shared = {name: value for name, value in public.items() if name not in free}
     return {**shared, "precision": record.precision(options)}
+
+
+def _without_places(values: dict[str, Any]) -> dict[str, Any]:
+    """Return options without where the audio of an index lies: it is found by its hashes, wherever that is."""
+    return {name: value for name, value in values.items() if name not in ("audio", "test_audio")}

@@ -183,14 +183,21 @@ def _divide(
         return None
     if split is not None and (protocol is not None or division):
         raise OptionError("split: says what is divided and how; leave protocol, seed and fractions out")
-    if protocol == "segment":
-        raise OptionError("protocol='segment': divides segments, but the rows of a data set are tracks; give 'track'")
+    ids, labels = list(corpus.dataset["track_id"]), corpus.dataset["genre"]
+    names = corpus.dataset.features["genre"].names
+    given = None if split is None else Split.load(os.fspath(split))
+    if protocol == "segment" or (given is not None and given.unit != "track"):
+        what = "protocol='segment'" if given is None else f"split={os.fspath(split or '')!r}"
+        raise OptionError(
+            f"{what}: divides segments, but the rows of a data set are tracks; give one that divides tracks"
+        )
+    if given is not None:
+        given.check(ids)
+        return given
     from mgc_hf.division import choose_split  # brings torch along
     from mgc_hf.options import DataOptions
 
-    data = DataOptions(split=None if split is None else os.fspath(split), protocol=protocol or "track", **division)
-    ids, labels = list(corpus.dataset["track_id"]), corpus.dataset["genre"]
-    names = corpus.dataset.features["genre"].names
+    data = DataOptions(protocol=str(protocol), **division)
     return choose_split(data, corpus, False, ids, [names[label] for label in labels], data.split_seed or 0)
 
 

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import yaml
 
+from mgc_hf.cards.card import snippets
 from mgc_hf.cards.dataset_card import DatasetSummary, render_dataset_card
 from mgc_hf.data.index import INDEX_COLUMNS
 from mgc_hf.data.protocols import make_split
@@ -194,7 +195,7 @@ def test_an_index_goes_without_audio_and_comes_back(push, push_each, client, hub
     }
 
 
-def test_it_is_joined_to_audio_by_hash_under_any_name(push, join, music, split, tmp_path):
+def test_it_is_joined_to_audio_by_hash_under_any_name(push, join, client, hub, music, split, tmp_path):
     push(music, ID, "--split", split, check=0)
     parts = json.loads(split.read_text())["parts"]
     mine = tmp_path / "mine"
@@ -234,6 +235,9 @@ def test_it_is_joined_to_audio_by_hash_under_any_name(push, join, music, split, 
         archive.add(mine, "mine")
     places = [mine, tmp_path / "mine.tar", tmp_path / "other", tmp_path / "no"]
     strict = {"audio": str(mine), "on_bad_audio": "error"}
+    code = snippets(stored(hub)["README.md"].decode())
+    assert set(code) == {"load_dataset", "load_gtzan"}
+    client("-c", "\n".join(code.values()).replace("path/to/audio", str(mine)), check=0)
     (again, packed, none, nowhere, refused), said = join(*({"audio": str(place)} for place in places), strict)
     assert sorted(again["ids"]) == sorted(set(usable) - {gone})
     assert packed["ids"] == again["ids"]
@@ -262,6 +266,9 @@ def test_the_demo_corpus_with_audio_and_what_is_read_of_it(push, join, client, h
     assert "decode=False" in loaded["features"]["audio"]
     assert loaded["first"]["train"]["audio"] == loaded["first"]["train"]["num_bytes"] > 50_000
     assert sum(map(len, loaded["ids"].values())) == 20
+    code = snippets(files["README.md"].decode())
+    assert set(code) == {"load_dataset", "load_gtzan"}
+    client("-c", "\n".join(code.values()), check=0)
     (read, audio), _ = join({}, {"audio": str(tmp_path)})
     assert read["demo"]
     assert read["artist"] == [None] * 20  # the ids look like GTZAN's, and are not
@@ -364,16 +371,22 @@ def test_failures_are_one_line(push, push_each, hub, music, split):
     assert "hf auth login" in push(music, ID, user=None, check=1).err
     assert not hub.log
     assert "no right to write there" in push(music, ID, user="bob", check=1).err
+    segments = split.with_name("segments.json")
+    make_split([f"{genre}/clip0#{n}" for genre in "ab" for n in range(9)], [*"a" * 9, *"b" * 9], "segment").save(
+        segments
+    )
     told = push_each(
         (1, [music, "music"]),
         (2, [music, ID, "--split", split, "--protocol", "track"]),
         (2, [music, ID, "--protocol", "segment"]),
+        (2, [music, ID, "--split", segments]),
         (2, [music, ID, "--split_seed", 1]),
         (2, [music, ID, "--card", "burn"]),
     )
     words = [
         "name the user or organisation",
         "leave protocol, seed and fractions out",
+        "rows of a data set are tracks",
         "rows of a data set are tracks",
         "have no effect without protocol",
         "must be keep or overwrite",
