@@ -17,6 +17,7 @@ from mgc_hf.errors import OptionError, PublishError
 from mgc_hf.hub.dataset import check_audio, is_published, packed_dataset
 from mgc_hf.results import SkippedFile
 from tests.hub.conftest import last_json
+from tests.hub.faults import Fault
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
 ID = "alice/music"
@@ -118,8 +119,8 @@ def push(client, tmp_path):
 def join(client):
     """Read a data set with each of some options, in one process; what came of each, and what was said."""
 
-    def run(*options):
-        done = client("-c", JOIN, ID, json.dumps(options), check=0)
+    def run(*options, **more):
+        done = client("-c", JOIN, ID, json.dumps(options), check=0, **more)
         return [json.loads(line) for line in done.out.splitlines()], done.err
 
     return run
@@ -247,6 +248,10 @@ def test_it_is_joined_to_audio_by_hash_under_any_name(push, join, client, hub, m
     assert "none of its 1 audio files is one of the" in none["error"]
     assert "no such folder" in nowhere["error"]
     assert refused["error"].startswith(f"AudioError: {gone}: ")
+    seen = len(hub.log)
+    (offline,), _ = join({"audio": str(mine)}, HF_HUB_OFFLINE="1")
+    assert offline == again
+    assert len(hub.log) == seen
 
 
 def everything():
@@ -396,6 +401,19 @@ def test_failures_are_one_line(push, push_each, hub, music, split):
         assert len([line for line in text.splitlines() if line.startswith("mgc-hf: error:")]) == 1
     (music / GENRES[0] / "clip0.wav").unlink()
     assert "the split and the data do not fit" in push_each((1, [music, ID, "--split", split]))[0]
+
+
+def test_faults_on_the_way_leave_one_commit(push, api, hub, music):
+    hub.faults = [Fault("quota", "POST", "/commit/")]
+    assert "no storage left" in push(music, ID, check=1).err
+    assert commits(api) == 1
+    hub.faults = [
+        Fault("rate_limited", "GET", "/tree/", times=1, values={"retry_after": 1}),
+        Fault("lost_reply", "POST", "/commit/", times=1),
+    ]
+    push(music, ID, check=0)
+    assert commits(api) == 2
+    assert "data/train-00000-of-00001.parquet" in stored(hub)
 
 
 def test_edits_of_the_card_are_seen(push, push_each, api, hub, music):
