@@ -30,6 +30,7 @@ _OUR_FILES = (
     "config.json",
     "model.safetensors",
     "preprocessor_config.json",
+    "pipeline_genre.py",
 )
 _CHECKPOINTS = ("checkpoint-", ".tmp-")
 

@@ -17,6 +17,7 @@ PUBLISHED = (
     "config.json",
     "preprocessor_config.json",
     "*_mel_lstm.py",
+    "pipeline_genre.py",
     # what is known of it
     "README.md",
     "LICENSE",
