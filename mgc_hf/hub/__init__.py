@@ -2,5 +2,6 @@
 
 from mgc_hf.hub.contents import PUBLISHED, list_contents
 from mgc_hf.hub.pushing import PushResult, check_target, push
+from mgc_hf.hub.space import push_space
 
-__all__ = ["PUBLISHED", "PushResult", "check_target", "list_contents", "push"]
+__all__ = ["PUBLISHED", "PushResult", "check_target", "list_contents", "push", "push_space"]

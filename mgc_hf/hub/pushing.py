@@ -17,6 +17,8 @@ from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
 
 T = TypeVar("T")
+#: Is told a repository's files by path, and what fetches one of them.
+CheckTree = Callable[[Mapping[str, Any], Callable[[str], Path]], None]
 CARD = "README.md"
 #: Of what a push writes, what may come from somebody else too and is never taken away.
 _KEPT = ("LICENSE",)
@@ -108,6 +110,8 @@ def publish(
     is_published: Callable[[str], bool],
     commit_message: str,
     repo_type: str = "model",
+    space_sdk: str | None = None,
+    check_tree: CheckTree | None = None,
     private: bool = False,
     revision: str | None = None,
     create_pr: bool = False,
@@ -124,7 +128,10 @@ def publish(
         is_published (`Callable`): Whether a path of the repository is one that such a push writes. What is there under
             such a path and is not in `contents` goes away; all else stays.
         commit_message (`str`): First line of the commit.
-        repo_type (`str`, *optional*, defaults to `"model"`): `model` or `dataset`.
+        repo_type (`str`, *optional*, defaults to `"model"`): `model`, `dataset` or `space`.
+        space_sdk (`str`, *optional*): What a new Space runs on.
+        check_tree (`Callable`, *optional*): Called with the files that are there, by path, and with what fetches one
+            of them, before anything is sent; raises [`PublishError`] where they must not be touched.
         private, revision, create_pr, tag, card, token, timeout: As for [`push`].
 
     Returns:
@@ -138,7 +145,10 @@ def publish(
     api = HfApi(token=token, library_name="mgc_hf")
     try:
         with limited_waiting(timeout) as patience:
-            work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience)
+            work = _Push(
+                api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience, check_tree
+            )
+            work.space_sdk = space_sdk
             return work.run(private, tag, commit_message)
     except PublishError:
         raise
@@ -188,6 +198,7 @@ class _Push:
         create_pr: bool,
         card: str | None,
         patience: Any,
+        check_tree: CheckTree | None,
     ):
         self.api, self.repo_id, self.patience = api, repo_id, patience
         #: The repository, as the client's methods want it.
@@ -195,8 +206,10 @@ class _Push:
         self.is_published = is_published
         self.contents = {content.path: content for content in contents}
         self.revision, self.create_pr, self.card = revision or "main", create_pr, card
-        self.ids = {content.path: _ids(content.file) for content in contents}
+        self.ids = {content.path: git_and_lfs_ids(content.file) for content in contents}
         self.sent: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+        self.check_tree = check_tree
+        self.space_sdk: str | None = None
 
     def run(self, private: bool, tag: str | None, message: str) -> PushResult:
         self._prepare_repository(private)
@@ -205,6 +218,8 @@ class _Push:
         while self.lost_races < _TRIES:
             head = self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision)).sha
             tree = self._tree(head)
+            if self.check_tree is not None:
+                self.check_tree(tree, lambda path, head=head: self._fetch(path, head))  # type: ignore[misc]
             if first_tree is not None:
                 self._refuse_their_changes(first_tree, tree)
             first_tree = first_tree or tree
@@ -229,7 +244,8 @@ class _Push:
             info = self._patiently(lambda: self.api.repo_info(**self.repo))
         except RepositoryNotFoundError:
             try:
-                self._patiently(lambda: self.api.create_repo(**self.repo, private=private, exist_ok=True))
+                made = {**self.repo, "space_sdk": self.space_sdk, "private": private, "exist_ok": True}
+                self._patiently(lambda: self.api.create_repo(**made))
             except KeyError as error:  # a 409 without the address of what is there
                 raise PublishError(f"{self.repo_id}: the name is taken; choose another") from error
         else:
@@ -243,6 +259,9 @@ class _Push:
                 self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision))
             except RevisionNotFoundError:
                 self._patiently(lambda: self.api.create_branch(**self.repo, branch=self.revision, exist_ok=True))
+
+    def _fetch(self, path: str, commit: str) -> Path:
+        return Path(self.api.hf_hub_download(**self.repo, filename=path, revision=commit))
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Ask again, within the limit of waiting, what huggingface_hub asks once; what is done twice does no harm."""
@@ -271,7 +290,9 @@ class _Push:
     def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
         """Return the paths to write and to delete, and whether edits to the card stay."""
         writes = [path for path in self.contents if not self._is_ours(tree, path)]
-        deletes = [path for path in tree if self.is_published(path) and path not in self.contents and path not in _KEPT]
+        deletes = [
+            path for path in tree if self.is_published(path) and path not in self.contents and path not in _KEPT
+        ]
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
             writes.remove(CARD)
@@ -283,8 +304,7 @@ class _Push:
         Raises:
             PublishError: Somebody has, and there is a new text: shows the edits.
         """
-        path = self.api.hf_hub_download(**self.repo, filename=CARD, revision=head)
-        theirs = Path(path).read_text(encoding="utf-8", errors="replace")
+        theirs = self._fetch(CARD, head).read_text(encoding="utf-8", errors="replace")
         ours = self.contents[CARD].file.read_text(encoding="utf-8")
         if self.card == "overwrite" or is_as_generated(theirs):
             return True
@@ -349,7 +369,7 @@ class _Push:
         """Whether a path of the Hub's tree holds what is published there, or nothing where nothing is."""
         if path not in self.contents:
             return path not in tree
-        return path in tree and _remote_id(tree[path]) in self.ids[path]
+        return path in tree and remote_id(tree[path]) in self.ids[path]
 
     def _check(self, commit: str, writes: list[str], deletes: list[str]) -> None:
         tree = self._tree(commit)
@@ -383,7 +403,7 @@ class _Push:
                 ) from error
 
 
-def _ids(file: Path) -> tuple[str, str]:
+def git_and_lfs_ids(file: Path) -> tuple[str, str]:
     """Return the ids that the Hub may give a file: git's SHA-1 and, in LFS, the SHA-256."""
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.stat().st_size)
     with open(file, "rb") as stream:
@@ -393,9 +413,10 @@ def _ids(file: Path) -> tuple[str, str]:
     return sha1.hexdigest(), sha256.hexdigest()
 
 
-def _remote_id(item: Any) -> str:
+def remote_id(item: Any) -> str:
+    """Return the id by which the Hub knows the content of a file of a tree, as one of [`git_and_lfs_ids`]."""
     return item.lfs.sha256 if item.lfs else item.blob_id
 
 
 def _id_at(tree: Mapping[str, Any], path: str) -> str | None:
-    return _remote_id(tree[path]) if path in tree else None
+    return remote_id(tree[path]) if path in tree else None
