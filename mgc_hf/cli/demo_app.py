@@ -24,17 +24,23 @@ def demo_app_command(
 
     No code of a model's repository is run: the pipeline is that of the package.
 
-    Exit status: 0 when it was stopped, 1 if the model cannot be loaded or the port cannot be had, 2 for wrong usage.
+    Exit status: 0 when it was stopped, 1 if the model cannot be loaded, 2 for wrong usage or a port that is taken.
     """
     if share not in ("true", "false"):
         raise OptionError(f"--share is {share!r}; it must be true or false")
     app = _app()
     page = app.build(_pipeline(model, app), name=_name(model), link=_link(model))
     try:
-        app.serve(page, server_port=port, share=share == "true")
-    except OSError as error:  # of Gradio, with a way out of its own in several lines
+        _, address, shared = app.serve(
+            page, server_port=port, share=share == "true", quiet=True, prevent_thread_lock=True
+        )
+    except OSError as error:  # Gradio's own, in several lines
         where = f"port {port} is taken or may not be used" if port else "no port from 7860 on is free"
         raise OptionError(f"{where}; name another one with --port") from error
+    print(f"{page.title}: open {address} in a browser; Ctrl+C ends it", flush=True)
+    if shared:
+        print(f"for anyone, until it ends: {shared}", flush=True)
+    page.block_thread()
 
 
 def _app() -> Any:

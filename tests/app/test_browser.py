@@ -54,6 +54,7 @@ def address(finished_run, tmp_path_factory):
         try:
             until(is_up)
             yield address
+            assert f"open {address} in a browser" in log.read_text()
         finally:
             process.terminate()
 
