@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from mgc_hf.cards.card import address
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
 from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
@@ -57,7 +59,7 @@ def push(
 ) -> PushResult:
     """Publish a finished run.
 
-    What goes is `PUBLISHED`; what is published there and is no longer in the folder goes away, so that a page never
+    What goes is `PUBLISHED`, the card in a copy whose examples name the repository; what is published there and is no longer in the folder goes away, so that a page never
     mixes two runs. Before anything is sent the folder is searched for secrets and loaded once in a new process; after
     the commit its files are read back and compared. Where nothing has changed there is no commit.
 
@@ -90,7 +92,8 @@ def push(
     try_folder(folder)
     api = HfApi(token=token, library_name="mgc_hf")
     try:
-        with limited_waiting(timeout) as patience:
+        with limited_waiting(timeout) as patience, tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
+            contents = [_addressed(content, repo_id, api.endpoint, Path(own)) for content in contents]
             work = _Push(api, folder, repo_id, contents, revision, create_pr, card, patience)
             return work.run(private, tag, commit_message)
     except PublishError:
@@ -100,6 +103,16 @@ def push(
         if told is None:
             raise
         raise told from error
+
+
+def _addressed(content: Content, repo_id: str, endpoint: str, own: Path) -> Content:
+    """Return a content as it stands on the Hub: the card in a copy that names the repository, others as they are."""
+    if content.path != CARD:
+        return content
+    text = content.file.read_text(encoding="utf-8")
+    copy = own / CARD
+    copy.write_text(address(text, repo_id, endpoint), encoding="utf-8")
+    return Content(CARD, copy, copy.stat().st_size)
 
 
 def check_target(repo_id: str, token: str | None = None) -> str:
@@ -234,7 +247,7 @@ class _Push:
         """
         path = self.api.hf_hub_download(self.repo_id, CARD, revision=head)
         theirs = Path(path).read_text(encoding="utf-8", errors="replace")
-        ours = (self.folder / CARD).read_text(encoding="utf-8")
+        ours = self.contents[CARD].file.read_text(encoding="utf-8")
         if self.card == "overwrite" or is_as_generated(theirs):
             return True
         if self.card == "keep" or (signature(theirs) is not None and signature(theirs) == signature(ours)):
