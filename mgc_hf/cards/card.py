@@ -155,7 +155,7 @@ def _values(result: RunResult) -> dict[str, Any]:
     data, training = result.data, result.training
     sources = [source for source in (data.source, data.test_source) if source is not None]
     return {
-        "title": _title(result),
+        "title": card_title(result),
         "result": result,
         "name": _shown(result.name),
         "levels": {"track": _level(result.track), "segment": _level(result.segment)},
@@ -199,7 +199,8 @@ def _values(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _title(result: RunResult) -> str:
+def card_title(result: RunResult) -> str:
+    """Return a card's title: the run's name, and what must be known before its figure is read."""
     marks = []
     if result.leaky:
         marks.append("leaky split")
@@ -341,6 +342,17 @@ def _source(source: str, any_is_demo: bool) -> Markdown:
     if _is_demo(source, any_is_demo):
         return Markdown(f"the {DEMO_NAME}")
     return code(_shown(source))
+
+
+def source_text(result: RunResult) -> Markdown:
+    """Return where a record's data is from, as Markdown: what was trained on and, where it is other data, tested on."""
+    data = result.data
+    shown = _source(data.source, data.is_demo)
+    return (
+        shown
+        if data.test_source is None
+        else Markdown(f"{shown}, tested on {_source(data.test_source, data.is_demo)}")
+    )
 
 
 def _shown(name: str) -> str:
