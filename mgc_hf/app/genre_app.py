@@ -8,6 +8,7 @@ nothing of mgc_hf. The model is heard through the pipeline that its repository b
 import html
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -355,7 +356,7 @@ def main() -> None:
     """Serve the model that `model.json` beside this file names."""
     of = json.loads((Path(__file__).parent / "model.json").read_text(encoding="utf-8"))
     pipe = load(of["model"], of["revision"])
-    serve(build(pipe, of["model"], f"https://huggingface.co/{of['model']}"))
+    serve(build(pipe, of["model"], f"{os.environ.get('HF_ENDPOINT', 'https://huggingface.co')}/{of['model']}"))
 
 
 if __name__ == "__main__":

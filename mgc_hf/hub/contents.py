@@ -27,6 +27,7 @@ PUBLISHED = (
     "recordings.json",
     ".eval_results/*.yaml",
     "images/*.png",
+    "widget/*.mp3",
 )
 
 #: Without these a folder is no model that anyone could load or judge.

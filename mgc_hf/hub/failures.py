@@ -3,6 +3,7 @@
 import datetime
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mgc_hf.errors import MgcHfError, PublishError
 from mgc_hf.hub.waiting import WaitedTooLong
@@ -47,6 +48,26 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
         if text:
             return PublishError(f"{repo_id}: {text}")
     return None
+
+
+@contextmanager
+def explained(repo_id: str) -> Iterator[None]:
+    """Turn what goes wrong with a repository while the block lasts into the error that a user shall see.
+
+    Raises:
+        PublishError: As [`explain`] says; what is no failure of Hub, network or disk stays as it is.
+    """
+    from huggingface_hub.constants import ENDPOINT
+
+    try:
+        yield
+    except PublishError:
+        raise
+    except Exception as error:
+        told = explain(error, repo_id, ENDPOINT)
+        if told is None:
+            raise
+        raise told from error
 
 
 def no_token() -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from mgc_hf.cards.card import address
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
 from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
-from mgc_hf.hub.failures import explain, no_token
+from mgc_hf.hub.failures import explained, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
 
@@ -59,9 +61,10 @@ def push(
 ) -> PushResult:
     """Publish a finished run.
 
-    What goes is `PUBLISHED`; what is published there and is no longer in the folder goes away, so that a page never
-    mixes two runs. Before anything is sent the folder is searched for secrets and loaded once in a new process; after
-    the commit its files are read back and compared. Where nothing has changed there is no commit.
+    What goes is `PUBLISHED`, the card in a copy whose examples name the repository; what is published there and is no
+    longer in the folder goes away, so that a page never mixes two runs. Before anything is sent the folder is searched
+    for secrets and loaded once in a new process; after the commit its files are read back and compared. Where nothing
+    has changed there is no commit.
 
     Args:
         folder (`str` or `Path`): The folder of a finished run.
@@ -82,25 +85,28 @@ def push(
     Raises:
         PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
     """
+    from huggingface_hub.constants import ENDPOINT
+
     folder = Path(folder)
     _check_name(repo_id)
     contents = list_contents(folder)
     refuse_secrets(contents)
     token = check_target(repo_id, token)
     try_folder(folder)
-    return publish(
-        contents,
-        repo_id,
-        is_published=is_published,
-        private=private,
-        revision=revision,
-        create_pr=create_pr,
-        tag=tag,
-        card=card,
-        commit_message=commit_message or f"{folder.resolve().name}: model, results and card",
-        token=token,
-        timeout=timeout,
-    )
+    with explained(repo_id), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
+        return publish(
+            [_addressed(content, repo_id, ENDPOINT, Path(own)) for content in contents],
+            repo_id,
+            is_published=is_published,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            tag=tag,
+            card=card,
+            commit_message=commit_message or f"{folder.resolve().name}: model, results and card",
+            token=token,
+            timeout=timeout,
+        )
 
 
 def publish(
@@ -143,20 +149,20 @@ def publish(
     from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="mgc_hf")
-    try:
-        with limited_waiting(timeout) as patience:
-            work = _Push(
-                api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience, check_tree
-            )
-            work.space_sdk = space_sdk
-            return work.run(private, tag, commit_message)
-    except PublishError:
-        raise
-    except Exception as error:
-        told = explain(error, repo_id, api.endpoint)
-        if told is None:
-            raise
-        raise told from error
+    with explained(repo_id), limited_waiting(timeout) as patience:
+        work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience, check_tree)
+        work.space_sdk = space_sdk
+        return work.run(private, tag, commit_message)
+
+
+def _addressed(content: Content, repo_id: str, endpoint: str, own: Path) -> Content:
+    """Return a content as it stands on the Hub: the card in a copy that names the repository, others as they are."""
+    if content.path != CARD:
+        return content
+    text = content.file.read_text(encoding="utf-8")
+    copy = own / CARD
+    copy.write_text(address(text, repo_id, endpoint), encoding="utf-8")
+    return Content(CARD, copy, copy.stat().st_size)
 
 
 def check_target(repo_id: str, token: str | None = None) -> str:

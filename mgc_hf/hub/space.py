@@ -14,7 +14,7 @@ from mgc_hf.cards.signature import sign, signature
 from mgc_hf.errors import PublishError
 from mgc_hf.files import write_json, write_text
 from mgc_hf.hub.contents import Content
-from mgc_hf.hub.failures import explain
+from mgc_hf.hub.failures import explained
 from mgc_hf.hub.pushing import CARD, PushResult, check_target, git_and_lfs_ids, publish, remote_id
 from mgc_hf.hub.waiting import limited_waiting
 
@@ -41,7 +41,7 @@ PACKAGES = (
 NO_COMMIT = "0" * 40
 
 _README = """\
-Upload a clip of music or record one. The model [{model}](https://huggingface.co/{model}) gives each of its genres a
+Upload a clip of music or record one. The model [{model}]({endpoint}/{model}) gives each of its genres a
 probability, over the whole clip and along it; below is the clip's spectrogram. How far to trust it, and under which
 licence its weights are, says the model's card.
 
@@ -108,6 +108,7 @@ def list_space(repo_id: str, revision: str, folder: Path) -> list[Content]:
 
 def _readme(repo_id: str) -> str:
     import yaml
+    from huggingface_hub.constants import ENDPOINT
 
     name = repo_id.partition("/")[2]
     header = {
@@ -126,7 +127,13 @@ def _readme(repo_id: str) -> str:
         "tags": ["mgc_hf", "audio-classification", "music"],
     }
     text = _README.format(
-        model=repo_id, app=APP, of=MODEL, requirements=REQUIREMENTS, gradio=GRADIO_VERSION, python=PYTHON_VERSION
+        model=repo_id,
+        endpoint=ENDPOINT,
+        app=APP,
+        of=MODEL,
+        requirements=REQUIREMENTS,
+        gradio=GRADIO_VERSION,
+        python=PYTHON_VERSION,
     )
     return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---\n\n# Music genre: {name}\n\n{text}"
 
@@ -160,7 +167,7 @@ def push_space(
     space = space_name(repo_id)
     token = check_target(space, token)
     private = private or _hidden(repo_id, space, token, timeout)
-    with tempfile.TemporaryDirectory() as temporary:
+    with explained(space), tempfile.TemporaryDirectory(prefix="mgc_hf-") as temporary:
         return publish(
             list_space(repo_id, revision, Path(temporary)),
             space,
@@ -181,14 +188,8 @@ def _hidden(repo_id: str, space: str, token: str, timeout: float) -> bool:
     from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="mgc_hf")
-    try:
-        with limited_waiting(timeout):
-            return not api.repo_exists(space, repo_type="space") and bool(api.repo_info(repo_id).private)
-    except Exception as error:
-        told = explain(error, space, api.endpoint)
-        if told is None:
-            raise
-        raise told from error
+    with explained(space), limited_waiting(timeout):
+        return not api.repo_exists(space, repo_type="space") and bool(api.repo_info(repo_id).private)
 
 
 def _refuse_foreign(space: str, repo_id: str, tree: Mapping[str, Any], read: Callable[[str], Path]) -> None:

@@ -49,6 +49,9 @@ class GenrePipeline(Pipeline):
     ```
     """
 
+    model: Any
+    feature_extractor: Any
+
     _load_processor = False
     _load_image_processor = False
     _load_feature_extractor = True
@@ -87,8 +90,8 @@ class GenrePipeline(Pipeline):
         return super().__call__(inputs, batch_size=1, **kwargs)
 
     def _sanitize_parameters(self, **given: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        forward = {name: given.pop(name) for name in ("windows_per_pass",) if name in given}
-        after = {name: given.pop(name) for name in ("top_k", "return_windows") if name in given}
+        forward: dict[str, Any] = {name: given.pop(name) for name in ("windows_per_pass",) if name in given}
+        after: dict[str, Any] = {name: given.pop(name) for name in ("top_k", "return_windows") if name in given}
         if given:
             raise TypeError(f"unknown option {', '.join(sorted(given))}; known are top_k, return_windows, batch_size")
         return {}, forward, after
@@ -112,7 +115,7 @@ class GenrePipeline(Pipeline):
         return {"probabilities": probabilities, "starts": [start / rate for start in starts], "ends": ends}
 
     def _probabilities(self, windows: list[np.ndarray], length: int) -> torch.Tensor:
-        extractor: Any = self.feature_extractor
+        extractor = self.feature_extractor
         rate = int(extractor.sampling_rate)
         least = max(min(round(_LEAST_SECONDS * rate), length), int(getattr(extractor, "min_samples", 0)))
         windows = [np.pad(window, (0, max(0, least - len(window)))) for window in windows]
