@@ -1,7 +1,8 @@
-"""A finished run's folder to the Hub, in one commit that is either there as a whole or not at all."""
+"""Files to the Hub, in one commit that is either there as a whole or not at all; first of all a finished run's folder."""
 
 import difflib
 import hashlib
+import io
 import tempfile
 import time
 import warnings
@@ -11,17 +12,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mgc_hf.cards.card import address
+from mgc_hf.cards.companions import LICENCE_FILE, licence_text
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
 from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
-from mgc_hf.hub.failures import explain, no_token
+from mgc_hf.hub.failures import explained, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
 
 T = TypeVar("T")
 CARD = "README.md"
-#: Of what a push writes, what may come from somebody else too and is never taken away.
-_KEPT = ("LICENSE",)
 #: Commits that are tried on a head that others have moved.
 _TRIES = 4
 
@@ -59,9 +59,10 @@ def push(
 ) -> PushResult:
     """Publish a finished run.
 
-    What goes is `PUBLISHED`, the card in a copy whose examples name the repository; what is published there and is no longer in the folder goes away, so that a page never
-    mixes two runs. Before anything is sent the folder is searched for secrets and loaded once in a new process; after
-    the commit its files are read back and compared. Where nothing has changed there is no commit.
+    What goes is `PUBLISHED`, the card in a copy whose examples name the repository; what is published there and is no
+    longer in the folder goes away, so that a page never mixes two runs. Before anything is sent the folder is searched
+    for secrets and loaded once in a new process; after the commit its files are read back and compared. Where nothing
+    has changed there is no commit.
 
     Args:
         folder (`str` or `Path`): The folder of a finished run.
@@ -90,19 +91,61 @@ def push(
     refuse_secrets(contents)
     token = check_target(repo_id, token)
     try_folder(folder)
+    endpoint = HfApi().endpoint
+    with explained(repo_id, endpoint), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
+        return publish(
+            [_addressed(content, repo_id, endpoint, Path(own)) for content in contents],
+            repo_id,
+            is_published=is_published,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            tag=tag,
+            card=card,
+            commit_message=commit_message or f"{folder.resolve().name}: model, results and card",
+            token=token,
+            timeout=timeout,
+        )
+
+
+def publish(
+    contents: list[Content],
+    repo_id: str,
+    *,
+    is_published: Callable[[str], bool],
+    commit_message: str,
+    repo_type: str = "model",
+    private: bool = False,
+    revision: str | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+    card: str | None = None,
+    token: str | None = None,
+    timeout: float = 60.0,
+) -> PushResult:
+    """Make one commit of files: what [`push`] does once it knows them.
+
+    Args:
+        contents (`list[Content]`): What the repository shall hold, a card (`README.md`) among it.
+        repo_id (`str`): `namespace/name`; made if it is not there.
+        is_published (`Callable`): Whether a path of the repository is one that such a push writes. What is there under
+            such a path and is not in `contents` goes away; all else stays.
+        commit_message (`str`): First line of the commit.
+        repo_type (`str`, *optional*, defaults to `"model"`): `model` or `dataset`.
+        private, revision, create_pr, tag, card, token, timeout: As for [`push`].
+
+    Returns:
+        [`PushResult`]
+
+    Raises:
+        PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
+    """
+    from huggingface_hub import HfApi
+
     api = HfApi(token=token, library_name="mgc_hf")
-    try:
-        with limited_waiting(timeout) as patience, tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
-            contents = [_addressed(content, repo_id, api.endpoint, Path(own)) for content in contents]
-            work = _Push(api, folder, repo_id, contents, revision, create_pr, card, patience)
-            return work.run(private, tag, commit_message)
-    except PublishError:
-        raise
-    except Exception as error:
-        told = explain(error, repo_id, api.endpoint)
-        if told is None:
-            raise
-        raise told from error
+    with explained(repo_id, api.endpoint), limited_waiting(timeout) as patience:
+        work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience)
+        return work.run(private, tag, commit_message)
 
 
 def _addressed(content: Content, repo_id: str, endpoint: str, own: Path) -> Content:
@@ -146,34 +189,38 @@ class _Push:
     def __init__(
         self,
         api: Any,
-        folder: Path,
         repo_id: str,
+        repo_type: str,
         contents: list[Content],
+        is_published: Callable[[str], bool],
         revision: str | None,
         create_pr: bool,
         card: str | None,
         patience: Any,
     ):
-        self.api, self.folder, self.repo_id, self.patience = api, folder, repo_id, patience
+        self.api, self.repo_id, self.patience = api, repo_id, patience
+        #: The repository, as the client's methods want it.
+        self.repo = {"repo_id": repo_id, "repo_type": repo_type}
+        self.is_published = is_published
         self.contents = {content.path: content for content in contents}
         self.revision, self.create_pr, self.card = revision or "main", create_pr, card
         self.ids = {content.path: _ids(content.file) for content in contents}
         self.sent: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
 
-    def run(self, private: bool, tag: str | None, message: str | None) -> PushResult:
+    def run(self, private: bool, tag: str | None, message: str) -> PushResult:
         self._prepare_repository(private)
-        message = message or f"{self.folder.resolve().name}: model, results and card"
         first_tree: Mapping[str, Any] | None = None
         self.lost_races = 0
         while self.lost_races < _TRIES:
-            head = self._patiently(lambda: self.api.repo_info(self.repo_id, revision=self.revision)).sha
+            head = self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision)).sha
             tree = self._tree(head)
             if first_tree is not None:
                 self._refuse_their_changes(first_tree, tree)
             first_tree = first_tree or tree
             writes, deletes, kept_card = self._changes(head, tree)
             if not writes and not deletes:
-                page = f"{self.api.endpoint}/{self.repo_id}"
+                prefix = "" if self.repo["repo_type"] == "model" else f"{self.repo['repo_type']}s/"
+                page = f"{self.api.endpoint}/{prefix}{self.repo_id}"
                 return self._finish(page, head, *self.sent, kept_card, tag)
             made = self._commit(head, writes, deletes, message)
             if made is not None:
@@ -188,10 +235,10 @@ class _Push:
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
         try:
-            info = self._patiently(lambda: self.api.repo_info(self.repo_id))
+            info = self._patiently(lambda: self.api.repo_info(**self.repo))
         except RepositoryNotFoundError:
             try:
-                self._patiently(lambda: self.api.create_repo(self.repo_id, private=private, exist_ok=True))
+                self._patiently(lambda: self.api.create_repo(**self.repo, private=private, exist_ok=True))
             except KeyError as error:  # a 409 without the address of what is there
                 raise PublishError(f"{self.repo_id}: the name is taken; choose another") from error
         else:
@@ -202,9 +249,9 @@ class _Push:
                 )
         if self.revision != "main" and not self.create_pr:
             try:
-                self._patiently(lambda: self.api.repo_info(self.repo_id, revision=self.revision))
+                self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision))
             except RevisionNotFoundError:
-                self._patiently(lambda: self.api.create_branch(self.repo_id, branch=self.revision, exist_ok=True))
+                self._patiently(lambda: self.api.create_branch(**self.repo, branch=self.revision, exist_ok=True))
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Ask again, within the limit of waiting, what huggingface_hub asks once; what is done twice does no harm."""
@@ -227,17 +274,28 @@ class _Push:
         time.sleep(self.patience.wait)
 
     def _tree(self, commit: str) -> dict[str, Any]:
-        items = self.api.list_repo_tree(self.repo_id, revision=commit, recursive=True)
+        items = self.api.list_repo_tree(**self.repo, revision=commit, recursive=True)
         return {item.path: item for item in items if hasattr(item, "blob_id")}
 
     def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
         """Return the paths to write and to delete, and whether edits to the card stay."""
         writes = [path for path in self.contents if not self._is_ours(tree, path)]
-        deletes = [path for path in tree if is_published(path) and path not in self.contents and path not in _KEPT]
+        deletes = [path for path in tree if self.is_published(path) and path not in self.contents]
+        self._spare_their_licence(tree, writes, deletes)
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
             writes.remove(CARD)
         return writes, deletes, kept_card
+
+    def _spare_their_licence(self, tree: Mapping[str, Any], writes: list[str], deletes: list[str]) -> None:
+        """Leave a licence that somebody put on the Hub: only one of their own takes its place."""
+        generated = set(_ids(licence_text()))
+        if LICENCE_FILE not in tree or _remote_id(tree[LICENCE_FILE]) in generated:
+            return
+        if LICENCE_FILE in deletes:
+            deletes.remove(LICENCE_FILE)
+        elif LICENCE_FILE in writes and set(self.ids[LICENCE_FILE]) == generated:
+            writes.remove(LICENCE_FILE)
 
     def _may_overwrite_card(self, head: str) -> bool:
         """Whether the card on the Hub may go: nobody has edited it, or the user says so.
@@ -245,7 +303,7 @@ class _Push:
         Raises:
             PublishError: Somebody has, and there is a new text: shows the edits.
         """
-        path = self.api.hf_hub_download(self.repo_id, CARD, revision=head)
+        path = self.api.hf_hub_download(**self.repo, filename=CARD, revision=head)
         theirs = Path(path).read_text(encoding="utf-8", errors="replace")
         ours = self.contents[CARD].file.read_text(encoding="utf-8")
         if self.card == "overwrite" or is_as_generated(theirs):
@@ -257,7 +315,7 @@ class _Push:
         )
         shown = "\n".join(list(lines)[:40])
         raise PublishError(
-            f"{self.repo_id}: its card was edited on the Hub, and the run has a new one. Push with --card keep or --card "
+            f"{self.repo_id}: its card was edited on the Hub, and there is a new one. Push with --card keep or --card "
             f"overwrite, or move the edits. What differs:\n{shown}"
         )
 
@@ -276,8 +334,8 @@ class _Push:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*about to commit a data file")  # the predictions
                 return self.api.create_commit(
-                    self.repo_id,
-                    operations,
+                    **self.repo,
+                    operations=operations,
                     commit_message=message,
                     revision=self.revision,
                     parent_commit=head,
@@ -299,7 +357,7 @@ class _Push:
         theirs = [
             path
             for path in {*before, *now}
-            if is_published(path) and _id_at(before, path) != _id_at(now, path) and not self._is_ours(now, path)
+            if self.is_published(path) and _id_at(before, path) != _id_at(now, path) and not self._is_ours(now, path)
         ]
         if theirs:
             raise PublishError(
@@ -308,7 +366,7 @@ class _Push:
             )
 
     def _is_ours(self, tree: Mapping[str, Any], path: str) -> bool:
-        """Whether a path of the Hub's tree holds what the folder has there, or nothing where it has nothing."""
+        """Whether a path of the Hub's tree holds what is published there, or nothing where nothing is."""
         if path not in self.contents:
             return path not in tree
         return path in tree and _remote_id(tree[path]) in self.ids[path]
@@ -318,8 +376,8 @@ class _Push:
         wrong = [path for path in (*writes, *deletes) if not self._is_ours(tree, path)]
         if wrong:
             raise PublishError(
-                f"{self.repo_id}: commit {commit} does not hold what was sent ({', '.join(wrong)}); did a file of the "
-                "folder change meanwhile? Push again"
+                f"{self.repo_id}: commit {commit} does not hold what was sent ({', '.join(wrong)}); did a file "
+                "change meanwhile? Push again"
             )
 
     def _finish(
@@ -333,11 +391,11 @@ class _Push:
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
-            self._patiently(lambda: self.api.create_tag(self.repo_id, tag=tag, revision=commit))
+            self._patiently(lambda: self.api.create_tag(**self.repo, tag=tag, revision=commit))
         except HfHubHTTPError as error:
             if error.response.status_code != 409:
                 raise
-            tags = {known.name: known.target_commit for known in self.api.list_repo_refs(self.repo_id).tags}
+            tags = {known.name: known.target_commit for known in self.api.list_repo_refs(**self.repo).tags}
             if tags.get(tag) != commit:
                 raise PublishError(
                     f"{self.repo_id}: the commit is there ({commit}), but the tag {tag} names another one; choose "
@@ -345,10 +403,11 @@ class _Push:
                 ) from error
 
 
-def _ids(file: Path) -> tuple[str, str]:
-    """Return the ids that the Hub may give a file: git's SHA-1 and, in LFS, the SHA-256."""
-    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.stat().st_size)
-    with open(file, "rb") as stream:
+def _ids(file: Path | bytes) -> tuple[str, str]:
+    """Return the ids that the Hub may give a file or its content: git's SHA-1 and, in LFS, the SHA-256."""
+    size = len(file) if isinstance(file, bytes) else file.stat().st_size
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size)
+    with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
         while block := stream.read(2**20):
             sha256.update(block)
             sha1.update(block)
