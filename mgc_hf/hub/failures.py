@@ -59,6 +59,8 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
         elif isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" ({cause.filename})" if cause.filename else ""
             text = f"the disk is full{where}; free some space (TMPDIR and HF_HOME may name another disk): {_AGAIN}"
+        elif isinstance(cause, ValueError) and str(cause).startswith("Invalid metadata"):
+            text = f"the Hub does not take the card's header ({' '.join(str(cause).split())}); mend README.md"
         if text:
             return PublishError(f"{repo_id}: {text}")
     return None

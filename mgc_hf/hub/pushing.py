@@ -15,7 +15,7 @@ from mgc_hf.cards.card import address
 from mgc_hf.cards.companions import LICENCE_FILE, licence_text
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
-from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
+from mgc_hf.hub.contents import Content, check_metadata, is_published, list_contents, refuse_secrets
 from mgc_hf.hub.failures import explained, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
@@ -89,6 +89,7 @@ def push(
     _check_name(repo_id)
     contents = list_contents(folder)
     refuse_secrets(contents)
+    check_metadata(contents)
     token = check_target(repo_id, token)
     try_folder(folder)
     endpoint = HfApi().endpoint

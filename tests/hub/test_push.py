@@ -124,6 +124,27 @@ def test_secrets_are_found_by_file_and_line_and_not_shown(folder, secret, told):
     assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("broken", ["license: [apache-2.0", None])
+def test_a_card_whose_header_is_broken_is_refused_before_anything_is_sent(push, hub, folder, broken):
+    text = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(text.replace("license: apache-2.0", broken) if broken else "# No header\n")
+    done = push()
+    assert done.status == 1
+    assert len(done.err.strip().splitlines()) == 1
+    assert "README.md: the card's header is no valid metadata" in done.err
+    assert not hub.log
+
+
+def test_a_header_that_the_hub_alone_refuses_is_one_line(push, api, folder):
+    text = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(text.replace("license: apache-2.0", "license: 5"))
+    done = push()
+    assert done.status == 1
+    assert "the Hub does not take the card's header" in done.err.strip().splitlines()[-1]
+    assert "mend README.md" in done.err
+    assert files(api) == set()
+
+
 def test_a_secret_across_two_steps_is_found(folder, monkeypatch):
     from mgc_hf.hub import contents
 
