@@ -31,16 +31,21 @@ def write_companions(result: RunResult, folder: Path) -> None:
         write_text(folder / EVAL_RESULTS_FILE, yaml.safe_dump(entries, sort_keys=False, allow_unicode=True))
     if result.training is None:
         return
-    licence, ours = folder / LICENCE_FILE, package.joinpath("apache-2.0.txt").read_text(encoding="utf-8")
+    licence, ours = folder / LICENCE_FILE, licence_text()
     is_apache = licence_of(result.model.base_model)[0].get("license") == "apache-2.0"
     if is_apache and not licence.exists():
-        write_text(licence, ours)
-    elif not is_apache and licence.is_file() and licence.read_bytes() == ours.encode():
+        write_text(licence, ours.decode())
+    elif not is_apache and licence.is_file() and licence.read_bytes() == ours:
         licence.unlink()
     for path in WIDGET_FILES.values():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         with resources.as_file(package.joinpath(path)) as clip:
             shutil.copyfile(clip, folder / path)
+
+
+def licence_text() -> bytes:
+    """Return the text of Apache-2.0, as it is written into model folders."""
+    return resources.files(__package__).joinpath("apache-2.0.txt").read_bytes()
 
 
 def eval_results(result: RunResult) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import io
 import tempfile
 import time
 import warnings
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mgc_hf.cards.card import address
+from mgc_hf.cards.companions import LICENCE_FILE, licence_text
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
-from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
+from mgc_hf.hub.contents import Content, check_metadata, is_published, list_contents, refuse_secrets
 from mgc_hf.hub.failures import explained, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
@@ -22,8 +24,6 @@ T = TypeVar("T")
 #: Is told a repository's files by path, and what fetches one of them.
 CheckTree = Callable[[Mapping[str, Any], Callable[[str], Path]], None]
 CARD = "README.md"
-#: Of what a push writes, what may come from somebody else too and is never taken away.
-_KEPT = ("LICENSE",)
 #: Commits that are tried on a head that others have moved.
 _TRIES = 4
 
@@ -85,17 +85,19 @@ def push(
     Raises:
         PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
     """
-    from huggingface_hub.constants import ENDPOINT
+    from huggingface_hub import HfApi
 
     folder = Path(folder)
     _check_name(repo_id)
     contents = list_contents(folder)
     refuse_secrets(contents)
+    check_metadata(contents)
     token = check_target(repo_id, token)
     try_folder(folder)
-    with explained(repo_id), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
+    endpoint = HfApi().endpoint
+    with explained(repo_id, endpoint), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
         return publish(
-            [_addressed(content, repo_id, ENDPOINT, Path(own)) for content in contents],
+            [_addressed(content, repo_id, endpoint, Path(own)) for content in contents],
             repo_id,
             is_published=is_published,
             private=private,
@@ -149,9 +151,9 @@ def publish(
     from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="mgc_hf")
-    with explained(repo_id), limited_waiting(timeout) as patience:
-        work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience, check_tree)
-        work.space_sdk = space_sdk
+    with explained(repo_id, api.endpoint), limited_waiting(timeout) as patience:
+        work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience)
+        work.space_sdk, work.check_tree = space_sdk, check_tree
         return work.run(private, tag, commit_message)
 
 
@@ -204,7 +206,6 @@ class _Push:
         create_pr: bool,
         card: str | None,
         patience: Any,
-        check_tree: CheckTree | None,
     ):
         self.api, self.repo_id, self.patience = api, repo_id, patience
         #: The repository, as the client's methods want it.
@@ -214,8 +215,8 @@ class _Push:
         self.revision, self.create_pr, self.card = revision or "main", create_pr, card
         self.ids = {content.path: git_and_lfs_ids(content.file) for content in contents}
         self.sent: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
-        self.check_tree = check_tree
         self.space_sdk: str | None = None
+        self.check_tree: CheckTree | None = None
 
     def run(self, private: bool, tag: str | None, message: str) -> PushResult:
         self._prepare_repository(private)
@@ -296,13 +297,22 @@ class _Push:
     def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
         """Return the paths to write and to delete, and whether edits to the card stay."""
         writes = [path for path in self.contents if not self._is_ours(tree, path)]
-        deletes = [
-            path for path in tree if self.is_published(path) and path not in self.contents and path not in _KEPT
-        ]
+        deletes = [path for path in tree if self.is_published(path) and path not in self.contents]
+        self._spare_their_licence(tree, writes, deletes)
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
             writes.remove(CARD)
         return writes, deletes, kept_card
+
+    def _spare_their_licence(self, tree: Mapping[str, Any], writes: list[str], deletes: list[str]) -> None:
+        """Leave a licence that somebody put on the Hub: only one of their own takes its place."""
+        generated = set(git_and_lfs_ids(licence_text()))
+        if LICENCE_FILE not in tree or remote_id(tree[LICENCE_FILE]) in generated:
+            return
+        if LICENCE_FILE in deletes:
+            deletes.remove(LICENCE_FILE)
+        elif LICENCE_FILE in writes and set(self.ids[LICENCE_FILE]) == generated:
+            writes.remove(LICENCE_FILE)
 
     def _may_overwrite_card(self, head: str) -> bool:
         """Whether the card on the Hub may go: nobody has edited it, or the user says so.
@@ -409,10 +419,11 @@ class _Push:
                 ) from error
 
 
-def git_and_lfs_ids(file: Path) -> tuple[str, str]:
-    """Return the ids that the Hub may give a file: git's SHA-1 and, in LFS, the SHA-256."""
-    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.stat().st_size)
-    with open(file, "rb") as stream:
+def git_and_lfs_ids(file: Path | bytes) -> tuple[str, str]:
+    """Return the ids that the Hub may give a file or its content: git's SHA-1 and, in LFS, the SHA-256."""
+    size = len(file) if isinstance(file, bytes) else file.stat().st_size
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size)
+    with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
         while block := stream.read(2**20):
             sha256.update(block)
             sha1.update(block)
@@ -420,7 +431,7 @@ def git_and_lfs_ids(file: Path) -> tuple[str, str]:
 
 
 def remote_id(item: Any) -> str:
-    """Return the id by which the Hub knows the content of a file of a tree, as one of [`git_and_lfs_ids`]."""
+    """Return the id by which the Hub knows the content of a file of a tree, one of its [`git_and_lfs_ids`]."""
     return item.lfs.sha256 if item.lfs else item.blob_id
 
 

@@ -164,10 +164,12 @@ def push_space(
         PublishError: One sentence that says what to do. A Space that holds anything that was not written here is never
             changed.
     """
+    from huggingface_hub.constants import ENDPOINT
+
     space = space_name(repo_id)
     token = check_target(space, token)
     private = private or _hidden(repo_id, space, token, timeout)
-    with explained(space), tempfile.TemporaryDirectory(prefix="mgc_hf-") as temporary:
+    with explained(space, ENDPOINT), tempfile.TemporaryDirectory(prefix="mgc_hf-") as temporary:
         return publish(
             list_space(repo_id, revision, Path(temporary)),
             space,
@@ -188,7 +190,7 @@ def _hidden(repo_id: str, space: str, token: str, timeout: float) -> bool:
     from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="mgc_hf")
-    with explained(space), limited_waiting(timeout):
+    with explained(space, api.endpoint), limited_waiting(timeout):
         return not api.repo_exists(space, repo_type="space") and bool(api.repo_info(repo_id).private)
 
 

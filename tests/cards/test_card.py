@@ -580,7 +580,7 @@ def test_on_the_hub_a_card_names_its_repository(markdown):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("mel_lstm", "**97.10 %** for LSTM"), ("wavlm", "**83.00 %** for WavLM"), ("whisper", None)],
+    [("mel_lstm", "**97.10 %** for their LSTM"), ("wavlm", "**83.00 %** for their WavLM"), ("whisper", None)],
 )
 def test_the_papers_figure_stands_beside_the_runs(kind, said):
     card = render_card(changed(load("track"), "model", model_type=kind))

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
+from mgc_hf.results import RunResult
 from tests.hub.conftest import last_json
 from tests.tunes import SAMPLING_RATE, tune
 
@@ -93,3 +95,28 @@ def test_the_hubs_snippet_reads_any_file(client, published, finished_run, tmp_pa
         found = {row["label"]: row["score"] for row in answer}
         assert found == pytest.approx(expected["probabilities"], abs=1e-4)
         assert answer[0]["label"] == expected["genre"]
+
+
+def test_the_cards_figures_are_those_of_the_pushed_weights(
+    client, hub, published, finished_run, music_folder, tmp_path
+):
+    split = finished_run / "split.json"
+    options = ("--model", published, "--dataset", music_folder, "--split", split, "--output_dir", tmp_path / "again")
+    client("-c", "from mgc_hf.cli.main import main; main()", "evaluate", *options, user=None, check=0)
+    again = RunResult.load(tmp_path / "again" / "results.json")
+    card = hub.store.read(hub.store.get("model", published).resolve("main").tree["README.md"]).decode()
+    said = {row["name"]: row["value"] for row in _header(card)["model-index"][0]["results"][0]["metrics"]}
+    assert said == {
+        "Accuracy (tracks)": pytest.approx(again.track.accuracy.value, abs=5e-5),
+        "Macro F1 (tracks)": pytest.approx(again.track.macro_f1.value, abs=5e-5),
+        "Accuracy (segments)": pytest.approx(again.segment.accuracy.value, abs=5e-5),
+        "Macro F1 (segments)": pytest.approx(again.segment.macro_f1.value, abs=5e-5),
+    }
+    for level in (again.track, again.segment):
+        assert f"{100 * level.accuracy.value:.1f} %" in card.split("\n## ")[0]
+        for genre, scores in level.per_genre.items():
+            assert f"| {genre} | {scores.precision:.2f} | {scores.recall:.2f} | {scores.f1:.2f} |" in card
+
+
+def _header(card):
+    return yaml.safe_load(card.split("---\n", 2)[1])
