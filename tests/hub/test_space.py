@@ -81,17 +81,21 @@ def test_a_space_is_made_once_and_hears_the_commit_of_the_push(push, api, hub):
     assert len(commits(api)) == 2
 
 
-def test_the_next_model_is_the_one_that_is_heard(push, api, hub, folder):
+def test_the_next_model_is_heard_and_edits_to_the_readme_are_kept(push, api, hub, folder):
     push(check=0)
+    upload(api, "README.md", read(hub, "README.md").replace("emoji: 🎵", "emoji: 🥁"))
     (folder / "split.json").write_text((folder / "split.json").read_text() + " ")
-    assert "1 files written" in push(check=0).out.splitlines()[1]
+    done = push(check=0)
+    assert done.out.count("1 files written") == 2
+    assert "the card was edited on the Hub, and was left as it is there" in done.out
+    assert "🥁" in read(hub, "README.md")
     assert json.loads(read(hub, "model.json"))["revision"] == api().model_info(ID).sha
-    assert len(commits(api)) == 3
+    assert len(commits(api)) == 4
 
 
-def test_its_readme_says_what_the_hub_needs_and_what_a_reader_wants(push, hub):
-    push(check=0)
-    readme = read(hub, "README.md")
+def test_its_readme_says_what_the_hub_needs_and_what_a_reader_wants(tmp_path):
+    list_space(ID, "0" * 40, tmp_path)
+    readme = (tmp_path / "README.md").read_text()
     header = yaml.safe_load(readme.split("---\n")[1])
     assert header["sdk"] == "gradio"
     assert header["sdk_version"] == GRADIO_VERSION
@@ -134,8 +138,10 @@ def test_dry_run_lists_both(push, hub):
     assert not hub.log
 
 
-def test_what_others_changed_in_a_space_is_left_alone(push, api, folder):
+def test_an_empty_space_is_filled_and_what_others_change_in_it_then_is_left_alone(push, api, folder):
+    api().create_repo(SPACE, repo_type="space", space_sdk="gradio")
     push(check=0)
+    assert len(commits(api)) == 2
     upload(api, "app.py", "print('mine')")
     (folder / "split.json").write_text((folder / "split.json").read_text() + " ")
     done = push(check=1)
@@ -177,21 +183,6 @@ def test_a_space_of_somebody_else_is_left_alone(push, api):
     upload(api, "app.py", "print('mine')")
     assert "has not written (app.py)" in push(check=1).err
     assert len(commits(api)) == 2
-
-
-def test_an_empty_space_is_filled(push, api):
-    api().create_repo(SPACE, repo_type="space", space_sdk="gradio")
-    push(check=0)
-    assert len(commits(api)) == 2
-
-
-def test_edits_to_its_readme_are_kept(push, api, hub, folder):
-    push(check=0)
-    upload(api, "README.md", read(hub, "README.md").replace("emoji: 🎵", "emoji: 🥁"))
-    (folder / "split.json").write_text((folder / "split.json").read_text() + " ")
-    assert "the card was edited on the Hub, and was left as it is there" in push(check=0).out
-    assert "🥁" in read(hub, "README.md")
-    assert json.loads(read(hub, "model.json"))["revision"] == api().model_info(ID).sha
 
 
 def test_a_failure_is_told_as_the_spaces_own_and_the_same_command_finishes(push, api, hub):
