@@ -19,7 +19,7 @@ from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
 from mgc_hf.cards.paper import REPORTED
 from mgc_hf.cards.signature import is_as_generated, sign
 from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.models.build import OWN_MODELS
+from mgc_hf.models import OWN_MODELS
 from mgc_hf.models.pipelines import OWN_TASK, pipeline_task
 from mgc_hf.predictions import PARTS
 from mgc_hf.results import (

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.models.build import OWN_MODELS
+from mgc_hf.models import OWN_MODELS
 
 PIPELINE_FILE = "pipeline_genre.py"
 STOCK_TASK, OWN_TASK = "audio-classification", "music-genre-classification"

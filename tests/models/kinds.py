@@ -6,8 +6,7 @@ from typing import Any
 from transformers import AutoModelForAudioClassification
 from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
 
-from mgc_hf.models import scratch
-from mgc_hf.models.build import OWN_MODELS
+from mgc_hf.models import OWN_MODELS, scratch
 from mgc_hf.models.heads import is_head
 
 KINDS = sorted(kind.model_type for kind in MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING if kind.model_type not in OWN_MODELS)
