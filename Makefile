@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_DIR ?= outputs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test style quality clean
+.PHONY: help install demo test cards style quality clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ demo: $(STAMP)  ## Train, evaluate and document the LSTM on the synthetic demo c
 
 test: $(STAMP)  ## Run the tests with coverage
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
+
+cards: $(STAMP)  ## Make model_cards/ anew from runs on the real clips in ../shared (ten minutes)
+	$(BIN)/python scripts/make_cards.py
 
 style: $(STAMP)  ## Format and fix
 	$(BIN)/ruff check --fix .

@@ -9,13 +9,12 @@ from mgc_hf.data.listing import folder_name
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.files import write_json
-from mgc_hf.results import PICTURE_FILES
+from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
 SPLIT = "split.json"
 CARD = "README.md"
-IMAGES = "images"
 _WAYS = "go on with it by --resume, replace the run in it by --overwrite_output_dir, or name another folder"
 
 RECORDINGS = "recordings.json"
@@ -30,6 +29,7 @@ _OUR_FILES = (
     "config.json",
     "model.safetensors",
     "preprocessor_config.json",
+    "pipeline_genre.py",
 )
 _CHECKPOINTS = ("checkpoint-", ".tmp-")
 
@@ -76,10 +76,11 @@ def clear_folder(folder: Path) -> None:
             shutil.rmtree(path)
         elif path.name in _OUR_FILES or path.name.endswith("_mel_lstm.py"):
             path.unlink()
-    for name in PICTURE_FILES.values():
-        (folder / name).unlink(missing_ok=True)
-    if (folder / IMAGES).is_dir() and not any((folder / IMAGES).iterdir()):
-        (folder / IMAGES).rmdir()
+    for name in (*PICTURE_FILES.values(), *WIDGET_FILES.values(), EVAL_RESULTS_FILE):
+        file = folder / name
+        file.unlink(missing_ok=True)
+        if file.parent.is_dir() and not any(file.parent.iterdir()):
+            file.parent.rmdir()
 
 
 def begin(folder: Path, split: Split, overwrite: bool) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from mgc_hf import outputs
 from mgc_hf.cards.card import render_card
+from mgc_hf.cards.companions import write_companions
 from mgc_hf.division import Part
 from mgc_hf.features import TrackReader
 from mgc_hf.files import write_text
@@ -27,6 +28,7 @@ def write_report(result: RunResult, predictions: Predictions, folder: Path, clip
     """
     predictions.save(folder / outputs.PREDICTIONS)
     draw_all(result, clips, folder)
+    write_companions(result, folder)
     write_text(folder / outputs.CARD, render_card(result))
     result.save(folder / outputs.RESULTS)
 

@@ -31,6 +31,11 @@ PICTURE_FILES = {
     "confusion_matrix_segment": "images/confusion_matrix_segment.png",
 }
 
+#: The figures in the Hub's own format, and the clips of the synthetic demo corpus that the model's page offers to try:
+#: `mgc_hf.cards` writes them, beside the licence's text.
+EVAL_RESULTS_FILE = ".eval_results/mgc_hf.yaml"
+WIDGET_FILES = {genre: f"widget/{genre}.mp3" for genre in ("classical", "jazz", "metal")}
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -14,7 +14,7 @@ LAYERS = {
     **dict.fromkeys(("data", "models", "evaluation"), 2),
     **dict.fromkeys(("augment", "options"), 3),
     "features": 4,
-    **dict.fromkeys(("training", "inference", "pictures", "cards", "outputs"), 5),
+    **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
     **dict.fromkeys(("report", "resuming", "hub"), 7),
     "run": 8,
@@ -22,9 +22,13 @@ LAYERS = {
 }
 
 #: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.
-IMPORTED_WHERE_USED = {"datasets", "librosa", "matplotlib", "audiomentations", "symusic", "pretty_midi"}
+IMPORTED_WHERE_USED = {"datasets", "librosa", "matplotlib", "audiomentations", "symusic", "pretty_midi", "gradio"}
 #: Modules whose whole job is one of these libraries, and which are themselves imported where they are used.
-EXCEPTIONS = {("evaluation/metrics.py", "datasets")}
+EXCEPTIONS = {
+    ("evaluation/metrics.py", "datasets"),
+    ("app/genre_app.py", "gradio"),
+    ("app/genre_app.py", "matplotlib"),
+}
 
 
 def _modules() -> list[Path]:

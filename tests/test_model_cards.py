@@ -4,17 +4,40 @@ from pathlib import Path
 
 import pytest
 
-from mgc_hf.cards.card import render_card
+import mgc_hf
+from mgc_hf.cards.card import card_title, render_card
+from mgc_hf.cards.index import render_index
+from mgc_hf.cards.paper import REPORTED
 from mgc_hf.data.protocols import Split
 from mgc_hf.evaluation.score import score
 from mgc_hf.predictions import Predictions
-from mgc_hf.results import PICTURE_FILES, RunResult
+from mgc_hf.results import PICTURE_FILES, WIDGET_FILES, RunResult
 
-FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "model_cards").glob("*/results.json"))
+CARDS = Path(__file__).parents[1] / "model_cards"
+FOLDERS = sorted(path.parent for path in CARDS.glob("*/results.json"))
 
 
-def test_there_is_a_card():
-    assert FOLDERS
+def test_every_system_of_the_paper_has_a_card():
+    results = [RunResult.load(folder / "results.json") for folder in FOLDERS]
+    assert {*REPORTED, "whisper"} <= {result.model.model_type for result in results}
+    for result in results:
+        is_scratch = result.model.base_model is None and result.model.model_type != "mel_lstm"
+        assert ("not pre-trained" in card_title(result)) == is_scratch
+
+
+def test_the_index_is_what_the_records_say():
+    results = {folder.name: RunResult.load(folder / "results.json") for folder in FOLDERS}
+    assert (CARDS / "README.md").read_text(encoding="utf-8") == render_index(results)
+
+
+def test_no_weights_and_only_clips_of_ours():
+    files = [path for path in CARDS.rglob("*") if path.is_file()]
+    allowed = {".md", ".json", ".parquet", ".png", ".mp3", ".yaml"}
+    assert {path.suffix for path in files} <= allowed
+    for path in files:
+        if path.suffix == ".mp3":
+            ours = Path(mgc_hf.__file__).parent / "cards" / "widget" / path.name
+            assert path.read_bytes() == ours.read_bytes()
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -24,5 +47,5 @@ def test_card_and_record(folder):
     test = Predictions.load(folder / "predictions.parquet").of_part("test")
     assert score(test, seed=result.seed) == (result.track, result.segment)
     assert Split.load(folder / "split.json").hash == result.split.hash
-    for name in result.pictures:
-        assert (folder / PICTURE_FILES[name]).is_file()
+    for name in (*(PICTURE_FILES[name] for name in result.pictures), *WIDGET_FILES.values()):
+        assert (folder / name).is_file()

@@ -25,6 +25,7 @@ def test_the_folder_is_complete(finished_run):
         "config.json",
         "images",
         "model.safetensors",
+        "pipeline_genre.py",
         "predictions.parquet",
         "preprocessor_config.json",
         "recordings.json",

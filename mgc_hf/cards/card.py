@@ -13,13 +13,24 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
+from mgc_hf.cards.hub_ids import is_hub_id
 from mgc_hf.cards.licences import licence_of
 from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
-from mgc_hf.cards.signature import sign
+from mgc_hf.cards.paper import REPORTED
+from mgc_hf.cards.signature import is_as_generated, sign
 from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.models.registration import OWN_MODELS
+from mgc_hf.models import OWN_MODELS
+from mgc_hf.models.pipelines import OWN_TASK, pipeline_task
 from mgc_hf.predictions import PARTS
-from mgc_hf.results import PICTURE_FILES, GenreScores, LevelScores, RunResult, TrainingRecord, format_interval
+from mgc_hf.results import (
+    PICTURE_FILES,
+    WIDGET_FILES,
+    GenreScores,
+    LevelScores,
+    RunResult,
+    TrainingRecord,
+    format_interval,
+)
 
 #: What the snippets call the model folder and the audio file.
 FOLDER, CLIP = "path/to/this/folder", "clip.wav"
@@ -52,6 +63,22 @@ def render_card(result: RunResult) -> str:
     return sign(f"---\n{metadata(result).to_yaml()}\n---\n\n{body.strip()}\n")
 
 
+def address(card: str, repo_id: str, endpoint: str) -> str:
+    """Return a generated card as it stands on the Hub: its examples name the repository, its clips have addresses.
+
+    Args:
+        card (`str`): A card of a local folder; one that somebody has edited comes back as it is.
+        repo_id (`str`): `owner/name` of the model's repository.
+        endpoint (`str`): The Hub's address.
+    """
+    if not is_as_generated(card):
+        return card
+    files = f"{endpoint}/{repo_id}/resolve/main/"
+    for path in WIDGET_FILES.values():
+        card = card.replace(f"src: {path}", f"src: {files}{path}").replace(f'src="{path}"', f'src="{files}{path}"')
+    return sign(card.replace(FOLDER, repo_id))
+
+
 @cache
 def template(name: str) -> Any:
     """Return a template of this folder, which prints values escaped."""
@@ -65,7 +92,8 @@ def template(name: str) -> Any:
 
 
 def snippets(card: str) -> dict[str, str]:
-    """Return the code of a card's usage examples by their names: `pipeline`, `auto_classes`, `command_line`."""
+    """Return the code of a card's usage examples by their names: `pipeline`, `auto_classes`, `command_line`, and for
+    models of transformers `stock_pipeline`."""
     pattern = r"<!-- snippet: (\w+) -->\n```\w+\n(.*?)```"
     return dict(re.findall(pattern, card, flags=re.DOTALL))
 
@@ -75,11 +103,15 @@ def metadata(result: RunResult) -> Any:
     from huggingface_hub import ModelCardData
 
     optional: dict[str, Any] = {}
-    if result.training is not None and _is_hub_id(result.data.source):
+    if result.training is not None and is_hub_id(result.data.source):
         optional["datasets"] = [result.data.source]
-    if result.model.base_model is not None and _is_hub_id(result.model.base_model):
+    if result.model.base_model is not None and is_hub_id(result.model.base_model):
         optional |= {"base_model": result.model.base_model, "base_model_relation": "finetune"}
     optional |= licence_of(result.model.base_model)[0]
+    if result.training is not None:
+        optional["widget"] = [
+            {"example_title": f"{genre.capitalize()} (synthetic)", "src": path} for genre, path in WIDGET_FILES.items()
+        ]
     return ModelCardData(
         library_name="transformers",
         pipeline_tag="audio-classification",
@@ -103,7 +135,7 @@ def _eval_results(result: RunResult) -> list[Any]:
     shared: dict[str, Any] = {
         "task_type": "audio-classification",
         "task_name": "Music genre classification",
-        "dataset_type": source if _is_hub_id(source) else dataset_type,
+        "dataset_type": source if is_hub_id(source) else dataset_type,
         "dataset_name": _source_name(source, data.is_demo),
         "dataset_split": "test",
         "dataset_revision": revision,
@@ -124,7 +156,7 @@ def _values(result: RunResult) -> dict[str, Any]:
     data, training = result.data, result.training
     sources = [source for source in (data.source, data.test_source) if source is not None]
     return {
-        "title": _title(result),
+        "title": card_title(result),
         "result": result,
         "name": _shown(result.name),
         "levels": {"track": _level(result.track), "segment": _level(result.segment)},
@@ -132,13 +164,17 @@ def _values(result: RunResult) -> dict[str, Any]:
         "source": source_link(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
         "test_source": None if data.test_source is None else source_link(data.test_source, data.is_demo),
-        "has_local_source": any(not _is_hub_id(s) and not _is_demo(s, data.is_demo) for s in sources),
+        "has_local_source": any(not is_hub_id(s) and not _is_demo(s, data.is_demo) for s in sources),
         "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
         "is_gtzan": set(data.genres) <= set(GTZAN_GENRES) and not all(_is_demo(s, data.is_demo) for s in sources),
         **_beginning(result),
         "licence": Markdown(licence_of(result.model.base_model)[1]),
         # the code of our own models lies beside the weights; all others are transformers' own
         "own_code": result.model.model_type in OWN_MODELS,
+        "task": Markdown(pipeline_task(result.model.model_type)),
+        "own_task": Markdown(OWN_TASK),
+        "widget_clips": [(genre.capitalize(), Markdown(path)) for genre, path in WIDGET_FILES.items()],
+        "reported": REPORTED.get(result.model.model_type) if training is not None else None,
         "folder": Markdown(FOLDER),
         "clip": Markdown(CLIP),
         "sampling_rate": Markdown(f"{data.sampling_rate:,}"),
@@ -146,6 +182,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "num_parameters": Markdown(f"{result.model.num_parameters:,}"),
         "parts": [part for part in PARTS if sum(data.tracks.get(part, {}).values())],
         "counts": _counts(result),
+        "all_tracks": Markdown(f"{sum(sum(of.values()) for of in data.tracks.values()):,}"),
         "skipped": [(without_paths(file.file), without_paths(file.reason)) for file in data.skipped],
         "pictures": {
             name: Markdown(f"![{_ALT_TEXTS[name]}]({PICTURE_FILES[name]})" if name in result.pictures else "")
@@ -163,7 +200,8 @@ def _values(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _title(result: RunResult) -> str:
+def card_title(result: RunResult) -> str:
+    """Return a card's title: the run's name, and what must be known before its figure is read."""
     marks = []
     if result.leaky:
         marks.append("leaky split")
@@ -235,7 +273,7 @@ def _command(training: TrainingRecord, result: RunResult) -> dict[str, Any]:
         if name in options and source is not None:
             options[name] = _shown(source)
     given = {**{name: value for name, value in options.items() if value is not None}, "output_dir": "DIR"}
-    paths = [given[name] for name in _SOURCE_OPTIONS if name in given and not _is_hub_id(given[name])]
+    paths = [given[name] for name in _SOURCE_OPTIONS if name in given and not is_hub_id(given[name])]
     known = ("demo", *OWN_MODELS)
     recipe = clean(PurePath(training.recipe).name)
     notes = {"local": [path for path in paths if path not in known], "empty": []}
@@ -290,18 +328,6 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def _is_hub_id(source: str) -> bool:
-    """Whether a source or model name has the form of a Hub id, `owner/name`; local names have no slash."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(source)
-    except HFValidationError:
-        return False
-    return source.count("/") == 1 and not source.startswith(".")
-
-
 def _is_demo(source: str, any_is_demo: bool) -> bool:
     return any_is_demo and source == "demo"
 
@@ -312,16 +338,27 @@ def _source_name(source: str, any_is_demo: bool) -> str:
 
 def source_link(source: str, any_is_demo: bool) -> Markdown:
     """Return a source as Markdown: a Hub data set as a link."""
-    if _is_hub_id(source):
+    if is_hub_id(source):
         return Markdown(f"[{source}](https://huggingface.co/datasets/{source})")
     if _is_demo(source, any_is_demo):
         return Markdown(f"the {DEMO_NAME}")
     return code(_shown(source))
 
 
+def source_text(result: RunResult) -> Markdown:
+    """Return where a record's data is from, as Markdown: what was trained on and, where it is other data, tested on."""
+    data = result.data
+    shown = source_link(data.source, data.is_demo)
+    return (
+        shown
+        if data.test_source is None
+        else Markdown(f"{shown}, tested on {source_link(data.test_source, data.is_demo)}")
+    )
+
+
 def _shown(name: str) -> str:
     """Return a name on one line and without a local path; a Hub id stays as it is."""
-    return name if _is_hub_id(name) else clean(without_paths(name)) or "unnamed"
+    return name if is_hub_id(name) else clean(without_paths(name)) or "unnamed"
 
 
 def _lacks_pre_training(result: RunResult) -> bool:
@@ -341,4 +378,4 @@ def _beginning(result: RunResult) -> dict[str, Any]:
 
 
 def _base_model(name: str) -> Markdown:
-    return Markdown(f"[{name}](https://huggingface.co/{name})") if _is_hub_id(name) else code(_shown(name))
+    return Markdown(f"[{name}](https://huggingface.co/{name})") if is_hub_id(name) else code(_shown(name))

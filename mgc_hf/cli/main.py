@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mgc_hf.cli.demo_app import demo_app_command
 from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.predict import predict_command
 from mgc_hf.cli.push import push_command
@@ -23,6 +24,7 @@ app.command("predict")(predict_command)
 app.command("evaluate")(evaluate_command)
 app.command("push")(push_command)
 app.command("push-dataset")(push_dataset_command)
+app.command("demo-app")(demo_app_command)
 
 
 @app.callback(invoke_without_command=True)

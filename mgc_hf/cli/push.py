@@ -1,6 +1,7 @@
 """`mgc-hf push`: a finished run's folder to the Hub."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,10 @@ def push_command(
     message: Annotated[
         str | None, typer.Option("--commit_message", "--commit-message", help="First line of the commit.")
     ] = None,
+    with_space: Annotated[
+        bool,
+        typer.Option("--with_space", "--with-space", help="Also publish a page that hears it: Space ORG/NAME-demo."),
+    ] = False,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait in all for a Hub that is busy.", min=0)
     ] = 60.0,
@@ -38,12 +43,17 @@ def push_command(
     from mgc_hf.errors import OptionError
     from mgc_hf.hub import list_contents, push
     from mgc_hf.hub.contents import refuse_secrets
+    from mgc_hf.hub.space import check_space
 
     if card not in (None, "keep", "overwrite"):
         raise OptionError(f"--card is {card!r}; it must be keep or overwrite")
+    if with_space:
+        check_space(folder, repo_id)
     if dry_run:
         contents = list_contents(folder)
         tell_contents(contents, repo_id)
+        if with_space:
+            _list_space(repo_id)
         refuse_secrets(contents)
         return
     if not sys.stderr.isatty():
@@ -60,3 +70,24 @@ def push_command(
         timeout=timeout,
     )
     tell_result(result)
+    if with_space:
+        _push_space(repo_id, result.commit, private, card, timeout)
+
+
+def _list_space(repo_id: str) -> None:
+    from mgc_hf.cli.console import tell_contents
+    from mgc_hf.hub.space import NO_COMMIT, list_space, space_name
+
+    with tempfile.TemporaryDirectory() as temporary:
+        tell_contents(list_space(repo_id, NO_COMMIT, Path(temporary)), f"the Space {space_name(repo_id)}")
+
+
+def _push_space(repo_id: str, commit: str, private: bool, card: str | None, timeout: float) -> None:
+    from mgc_hf.cli.console import tell_result
+    from mgc_hf.errors import PublishError
+    from mgc_hf.hub import push_space
+
+    try:
+        tell_result(push_space(repo_id, commit, private=private, card=card, timeout=timeout))
+    except PublishError as error:
+        raise PublishError(f"the model is published, its Space is not: {error}") from error

@@ -3,5 +3,6 @@
 from mgc_hf.hub.contents import PUBLISHED, list_contents
 from mgc_hf.hub.dataset import push_dataset
 from mgc_hf.hub.pushing import PushResult, check_target, push
+from mgc_hf.hub.space import push_space
 
-__all__ = ["PUBLISHED", "PushResult", "check_target", "list_contents", "push", "push_dataset"]
+__all__ = ["PUBLISHED", "PushResult", "check_target", "list_contents", "push", "push_dataset", "push_space"]

@@ -17,6 +17,7 @@ PUBLISHED = (
     "config.json",
     "preprocessor_config.json",
     "*_mel_lstm.py",
+    "pipeline_genre.py",
     # what is known of it
     "README.md",
     "LICENSE",
@@ -25,7 +26,9 @@ PUBLISHED = (
     "split.json",
     "recordings.json",
     ".eval_results/*.yaml",
+    "onnx/*.onnx",
     "images/*.png",
+    "widget/*.mp3",
 )
 
 #: Without these a folder is no model that anyone could load or judge.
@@ -93,6 +96,26 @@ def list_contents(folder: str | Path) -> list[Content]:
             "--output_dir of one"
         )
     return found
+
+
+def check_metadata(contents: list[Content]) -> None:
+    """Refuse a card whose YAML header the Hub would not take, before anything is sent.
+
+    Raises:
+        PublishError: Names the file, and the line where the header breaks.
+    """
+    import yaml
+    from huggingface_hub import metadata_load
+
+    for content in contents:
+        if content.path != "README.md":
+            continue
+        try:
+            if not metadata_load(content.file):
+                raise ValueError("it has no header between two lines of ---")
+        except (yaml.YAMLError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise PublishError(f"{content.file}: the card's header is no valid metadata ({said}); mend it") from error
 
 
 def refuse_secrets(contents: list[Content]) -> None:

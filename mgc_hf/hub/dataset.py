@@ -21,8 +21,8 @@ from mgc_hf.data.protocols import Split
 from mgc_hf.data.sources import DEMO, Corpus, read_corpus
 from mgc_hf.errors import AudioError, OptionError, PublishError
 from mgc_hf.files import write_text
-from mgc_hf.hub.contents import Content, refuse_secrets
-from mgc_hf.hub.failures import explain
+from mgc_hf.hub.contents import Content, check_metadata, refuse_secrets
+from mgc_hf.hub.failures import explained
 from mgc_hf.hub.pushing import CARD, PushResult, check_name, check_target, publish
 from mgc_hf.predictions import PARTS
 
@@ -99,28 +99,25 @@ def push_dataset(
     check_audio(source, with_audio, licence)
     token = check_target(repo_id, token)
     how: dict[str, Any] = {"split": split, "protocol": protocol, "division": division}
-    try:
-        with packed_dataset(source, repo_id, **how, with_audio=with_audio, licence=licence, **options) as contents:
-            return publish(
-                contents,
-                repo_id,
-                repo_type="dataset",
-                is_published=is_published,
-                private=private,
-                revision=revision,
-                create_pr=create_pr,
-                tag=tag,
-                card=card,
-                commit_message=commit_message
-                or f"{'Audio and index' if with_audio else 'Index'} of the tracks, and card",
-                token=token,
-                timeout=timeout,
-            )
-    except OSError as error:  # a disk that is full while files are packed
-        told = explain(error, repo_id, constants.ENDPOINT)
-        if told is None:
-            raise
-        raise told from error
+    message = commit_message or f"{'Audio and index' if with_audio else 'Index'} of the tracks, and card"
+    with (
+        explained(repo_id, constants.ENDPOINT),  # the disk may be full while files are packed
+        packed_dataset(source, repo_id, **how, with_audio=with_audio, licence=licence, **options) as contents,
+    ):
+        return publish(
+            contents,
+            repo_id,
+            repo_type="dataset",
+            is_published=is_published,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            tag=tag,
+            card=card,
+            commit_message=message,
+            token=token,
+            timeout=timeout,
+        )
 
 
 def check_audio(source: str | os.PathLike[str], with_audio: bool, licence: str | None) -> None:
@@ -171,6 +168,7 @@ def packed_dataset(
     with tempfile.TemporaryDirectory(prefix="mgc_hf-") as folder:
         contents = _pack(corpus, drawn, Path(folder), repo_id, with_audio, licence)
         refuse_secrets(contents)
+        check_metadata(contents)
         yield contents
 
 

@@ -3,12 +3,27 @@
 import datetime
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mgc_hf.errors import MgcHfError, PublishError
 from mgc_hf.hub.waiting import WaitedTooLong
 
 _TOKENS = "https://huggingface.co/settings/tokens"
 _AGAIN = "nothing was published in part, and the same command again finishes the job"
+
+
+@contextmanager
+def explained(repo_id: str, endpoint: str) -> Iterator[None]:
+    """Raise what goes wrong in a block as [`explain`] says it, and what it does not know as it is."""
+    try:
+        yield
+    except MgcHfError:
+        raise
+    except Exception as error:
+        told = explain(error, repo_id, endpoint)
+        if told is None:
+            raise
+        raise told from error
 
 
 def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | None:
@@ -44,6 +59,8 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
         elif isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" ({cause.filename})" if cause.filename else ""
             text = f"the disk is full{where}; free some space (TMPDIR and HF_HOME may name another disk): {_AGAIN}"
+        elif isinstance(cause, ValueError) and str(cause).startswith("Invalid metadata"):
+            text = f"the Hub does not take the card's header ({' '.join(str(cause).split())}); mend README.md"
         if text:
             return PublishError(f"{repo_id}: {text}")
     return None

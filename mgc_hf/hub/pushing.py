@@ -2,6 +2,8 @@
 
 import difflib
 import hashlib
+import io
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -9,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from mgc_hf.cards.card import address
+from mgc_hf.cards.companions import LICENCE_FILE, licence_text
 from mgc_hf.cards.signature import is_as_generated, signature
 from mgc_hf.errors import PublishError
-from mgc_hf.hub.contents import Content, is_published, list_contents, refuse_secrets
-from mgc_hf.hub.failures import explain, no_token
+from mgc_hf.hub.contents import Content, check_metadata, is_published, list_contents, refuse_secrets
+from mgc_hf.hub.failures import explained, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
 
 T = TypeVar("T")
+#: Is told a repository's files by path, and what fetches one of them.
+CheckTree = Callable[[Mapping[str, Any], Callable[[str], Path]], None]
 CARD = "README.md"
-#: Of what a push writes, what may come from somebody else too and is never taken away.
-_KEPT = ("LICENSE",)
 #: Commits that are tried on a head that others have moved.
 _TRIES = 4
 
@@ -57,9 +61,10 @@ def push(
 ) -> PushResult:
     """Publish a finished run.
 
-    What goes is `PUBLISHED`; what is published there and is no longer in the folder goes away, so that a page never
-    mixes two runs. Before anything is sent the folder is searched for secrets and loaded once in a new process; after
-    the commit its files are read back and compared. Where nothing has changed there is no commit.
+    What goes is `PUBLISHED`, the card in a copy whose examples name the repository; what is published there and is no
+    longer in the folder goes away, so that a page never mixes two runs. Before anything is sent the folder is searched
+    for secrets and loaded once in a new process; after the commit its files are read back and compared. Where nothing
+    has changed there is no commit.
 
     Args:
         folder (`str` or `Path`): The folder of a finished run.
@@ -80,25 +85,30 @@ def push(
     Raises:
         PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
     """
+    from huggingface_hub import HfApi
+
     folder = Path(folder)
     check_name(repo_id)
     contents = list_contents(folder)
     refuse_secrets(contents)
+    check_metadata(contents)
     token = check_target(repo_id, token)
     try_folder(folder)
-    return publish(
-        contents,
-        repo_id,
-        is_published=is_published,
-        private=private,
-        revision=revision,
-        create_pr=create_pr,
-        tag=tag,
-        card=card,
-        commit_message=commit_message or f"{folder.resolve().name}: model, results and card",
-        token=token,
-        timeout=timeout,
-    )
+    endpoint = HfApi().endpoint
+    with explained(repo_id, endpoint), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
+        return publish(
+            [_addressed(content, repo_id, endpoint, Path(own)) for content in contents],
+            repo_id,
+            is_published=is_published,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            tag=tag,
+            card=card,
+            commit_message=commit_message or f"{folder.resolve().name}: model, results and card",
+            token=token,
+            timeout=timeout,
+        )
 
 
 def publish(
@@ -108,6 +118,8 @@ def publish(
     is_published: Callable[[str], bool],
     commit_message: str,
     repo_type: str = "model",
+    space_sdk: str | None = None,
+    check_tree: CheckTree | None = None,
     private: bool = False,
     revision: str | None = None,
     create_pr: bool = False,
@@ -124,7 +136,10 @@ def publish(
         is_published (`Callable`): Whether a path of the repository is one that such a push writes. What is there under
             such a path and is not in `contents` goes away; all else stays.
         commit_message (`str`): First line of the commit.
-        repo_type (`str`, *optional*, defaults to `"model"`): `model` or `dataset`.
+        repo_type (`str`, *optional*, defaults to `"model"`): `model`, `dataset` or `space`.
+        space_sdk (`str`, *optional*): What a new Space runs on.
+        check_tree (`Callable`, *optional*): Called with the files that are there, by path, and with what fetches one
+            of them, before anything is sent; raises [`PublishError`] where they must not be touched.
         private, revision, create_pr, tag, card, token, timeout: As for [`push`].
 
     Returns:
@@ -136,17 +151,20 @@ def publish(
     from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="mgc_hf")
-    try:
-        with limited_waiting(timeout) as patience:
-            work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience)
-            return work.run(private, tag, commit_message)
-    except PublishError:
-        raise
-    except Exception as error:
-        told = explain(error, repo_id, api.endpoint)
-        if told is None:
-            raise
-        raise told from error
+    with explained(repo_id, api.endpoint), limited_waiting(timeout) as patience:
+        work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience)
+        work.space_sdk, work.check_tree = space_sdk, check_tree
+        return work.run(private, tag, commit_message)
+
+
+def _addressed(content: Content, repo_id: str, endpoint: str, own: Path) -> Content:
+    """Return a content as it stands on the Hub: the card in a copy that names the repository, others as they are."""
+    if content.path != CARD:
+        return content
+    text = content.file.read_text(encoding="utf-8")
+    copy = own / CARD
+    copy.write_text(address(text, repo_id, endpoint), encoding="utf-8")
+    return Content(CARD, copy, copy.stat().st_size)
 
 
 def check_target(repo_id: str, token: str | None = None) -> str:
@@ -200,8 +218,10 @@ class _Push:
         self.is_published = is_published
         self.contents = {content.path: content for content in contents}
         self.revision, self.create_pr, self.card = revision or "main", create_pr, card
-        self.ids = {content.path: _ids(content.file) for content in contents}
+        self.ids = {content.path: git_and_lfs_ids(content.file) for content in contents}
         self.sent: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+        self.space_sdk: str | None = None
+        self.check_tree: CheckTree | None = None
 
     def run(self, private: bool, tag: str | None, message: str) -> PushResult:
         self._prepare_repository(private)
@@ -210,6 +230,8 @@ class _Push:
         while self.lost_races < _TRIES:
             head = self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision)).sha
             tree = self._tree(head)
+            if self.check_tree is not None:
+                self.check_tree(tree, lambda path, head=head: self._fetch(path, head))  # type: ignore[misc]
             if first_tree is not None:
                 self._refuse_their_changes(first_tree, tree)
             first_tree = first_tree or tree
@@ -234,7 +256,8 @@ class _Push:
             info = self._patiently(lambda: self.api.repo_info(**self.repo))
         except RepositoryNotFoundError:
             try:
-                self._patiently(lambda: self.api.create_repo(**self.repo, private=private, exist_ok=True))
+                made = {**self.repo, "space_sdk": self.space_sdk, "private": private, "exist_ok": True}
+                self._patiently(lambda: self.api.create_repo(**made))
             except KeyError as error:  # a 409 without the address of what is there
                 raise PublishError(f"{self.repo_id}: the name is taken; choose another") from error
         else:
@@ -248,6 +271,9 @@ class _Push:
                 self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision))
             except RevisionNotFoundError:
                 self._patiently(lambda: self.api.create_branch(**self.repo, branch=self.revision, exist_ok=True))
+
+    def _fetch(self, path: str, commit: str) -> Path:
+        return Path(self.api.hf_hub_download(**self.repo, filename=path, revision=commit))
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Ask again, within the limit of waiting, what huggingface_hub asks once; what is done twice does no harm."""
@@ -276,13 +302,22 @@ class _Push:
     def _changes(self, head: str, tree: Mapping[str, Any]) -> tuple[list[str], list[str], bool]:
         """Return the paths to write and to delete, and whether edits to the card stay."""
         writes = [path for path in self.contents if not self._is_ours(tree, path)]
-        deletes = [
-            path for path in tree if self.is_published(path) and path not in self.contents and path not in _KEPT
-        ]
+        deletes = [path for path in tree if self.is_published(path) and path not in self.contents]
+        self._spare_their_licence(tree, writes, deletes)
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
             writes.remove(CARD)
         return writes, deletes, kept_card
+
+    def _spare_their_licence(self, tree: Mapping[str, Any], writes: list[str], deletes: list[str]) -> None:
+        """Leave a licence that somebody put on the Hub: only one of their own takes its place."""
+        generated = set(git_and_lfs_ids(licence_text()))
+        if LICENCE_FILE not in tree or remote_id(tree[LICENCE_FILE]) in generated:
+            return
+        if LICENCE_FILE in deletes:
+            deletes.remove(LICENCE_FILE)
+        elif LICENCE_FILE in writes and set(self.ids[LICENCE_FILE]) == generated:
+            writes.remove(LICENCE_FILE)
 
     def _may_overwrite_card(self, head: str) -> bool:
         """Whether the card on the Hub may go: nobody has edited it, or the user says so.
@@ -290,8 +325,7 @@ class _Push:
         Raises:
             PublishError: Somebody has, and there is a new text: shows the edits.
         """
-        path = self.api.hf_hub_download(**self.repo, filename=CARD, revision=head)
-        theirs = Path(path).read_text(encoding="utf-8", errors="replace")
+        theirs = self._fetch(CARD, head).read_text(encoding="utf-8", errors="replace")
         ours = self.contents[CARD].file.read_text(encoding="utf-8")
         if self.card == "overwrite" or is_as_generated(theirs):
             return True
@@ -356,7 +390,7 @@ class _Push:
         """Whether a path of the Hub's tree holds what is published there, or nothing where nothing is."""
         if path not in self.contents:
             return path not in tree
-        return path in tree and _remote_id(tree[path]) in self.ids[path]
+        return path in tree and remote_id(tree[path]) in self.ids[path]
 
     def _check(self, commit: str, writes: list[str], deletes: list[str]) -> None:
         tree = self._tree(commit)
@@ -390,19 +424,21 @@ class _Push:
                 ) from error
 
 
-def _ids(file: Path) -> tuple[str, str]:
-    """Return the ids that the Hub may give a file: git's SHA-1 and, in LFS, the SHA-256."""
-    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.stat().st_size)
-    with open(file, "rb") as stream:
+def git_and_lfs_ids(file: Path | bytes) -> tuple[str, str]:
+    """Return the ids that the Hub may give a file or its content: git's SHA-1 and, in LFS, the SHA-256."""
+    size = len(file) if isinstance(file, bytes) else file.stat().st_size
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size)
+    with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
         while block := stream.read(2**20):
             sha256.update(block)
             sha1.update(block)
     return sha1.hexdigest(), sha256.hexdigest()
 
 
-def _remote_id(item: Any) -> str:
+def remote_id(item: Any) -> str:
+    """Return the id by which the Hub knows the content of a file of a tree, one of its [`git_and_lfs_ids`]."""
     return item.lfs.sha256 if item.lfs else item.blob_id
 
 
 def _id_at(tree: Mapping[str, Any], path: str) -> str | None:
-    return _remote_id(tree[path]) if path in tree else None
+    return remote_id(tree[path]) if path in tree else None

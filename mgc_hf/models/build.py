@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mgc_hf.errors import OptionError
-from mgc_hf.models import scratch
+from mgc_hf.models import OWN_MODELS, scratch
 from mgc_hf.models.checkpoint import (
     as_option_errors,
     find_weights,
@@ -25,7 +25,6 @@ from mgc_hf.models.checkpoint import (
 )
 from mgc_hf.models.dropout import use_cpu_dropout
 from mgc_hf.models.fine_tuning import FineTuning, merge_lora
-from mgc_hf.models.registration import OWN_MODELS
 from mgc_hf.models.window import cut_positions, fit_extractor
 
 

@@ -9,9 +9,6 @@ from types import ModuleType
 
 import wrapt
 
-#: Types of the models whose code is ours, and names that build them from scratch; all others are transformers' own.
-OWN_MODELS = ("mel_lstm",)
-
 
 def _register_config(module: ModuleType) -> None:
     from mgc_hf.models.mel_lstm import MelLstmConfig

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mgc_hf.files import set_normal_mode, sync_path
+from mgc_hf.models.pipelines import add_pipeline
 from mgc_hf.training.checkpoints import is_write_failure, write_failure
 
 _CONFIG = "config.json"
@@ -48,6 +49,7 @@ def save_model_folder(model: Any, feature_extractor: Any, folder: str | Path) ->
     staged = Path(tempfile.mkdtemp(dir=folder, prefix=".tmp-model-"))
     try:
         with no_progress_bars():
+            add_pipeline(model.config, staged)
             model.save_pretrained(staged)
         feature_extractor.save_pretrained(staged)
         files = sorted((path for path in staged.iterdir() if path.is_file()), key=lambda path: path.name == _CONFIG)

@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
+import nh3
 from markdown_it import MarkdownIt
 from mdit_py_plugins.front_matter import front_matter_plugin
 
@@ -107,8 +108,13 @@ def _widget(card: dict[str, Any], files: str) -> str:
 
 
 def _markdown(text: str, files: str, folder: str) -> str:
-    markdown = MarkdownIt("gfm-like", {"html": False, "linkify": False}).use(front_matter_plugin)
-    rendered = markdown.render(re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
+    markdown = MarkdownIt("gfm-like", {"linkify": False}).use(front_matter_plugin)
+    rendered = nh3.clean(
+        markdown.render(text),
+        tags=nh3.ALLOWED_TAGS | {"audio", "details", "summary"},
+        attributes={**nh3.ALLOWED_ATTRIBUTES, "audio": {"controls", "src"}, "td": {"style"}, "th": {"style"}},
+        filter_style_properties={"text-align"},
+    )
 
     def absolute(found: re.Match[str]) -> str:
         address = html.unescape(found[2])

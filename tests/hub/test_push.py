@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mgc_hf.cards.card import address
 from mgc_hf.cards.signature import sign
 from mgc_hf.errors import PublishError
 from mgc_hf.hub import list_contents
@@ -81,6 +82,7 @@ def test_what_goes_is_the_list_and_nothing_else(folder):
     (folder / "runs" / "events.out.tfevents.1").write_bytes(b"x")
     (folder / "images" / "deeper").mkdir()
     (folder / "images" / "deeper" / "x.png").write_bytes(b"x")
+    (folder / "LICENSE").unlink()
     (folder / "LICENSE").symlink_to("/etc/hostname")
     paths = {content.path for content in list_contents(folder)}
     assert {"model.safetensors", "config.json", "README.md", "results.json", "modeling_mel_lstm.py"} <= paths
@@ -122,6 +124,27 @@ def test_secrets_are_found_by_file_and_line_and_not_shown(folder, secret, told):
     assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("broken", ["license: [apache-2.0", None])
+def test_a_card_whose_header_is_broken_is_refused_before_anything_is_sent(push, hub, folder, broken):
+    text = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(text.replace("license: apache-2.0", broken) if broken else "# No header\n")
+    done = push()
+    assert done.status == 1
+    assert len(done.err.strip().splitlines()) == 1
+    assert "README.md: the card's header is no valid metadata" in done.err
+    assert not hub.log
+
+
+def test_a_header_that_the_hub_alone_refuses_is_one_line(push, api, folder):
+    text = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(text.replace("license: apache-2.0", "license: 5"))
+    done = push()
+    assert done.status == 1
+    assert "the Hub does not take the card's header" in done.err.strip().splitlines()[-1]
+    assert "mend README.md" in done.err
+    assert files(api) == set()
+
+
 def test_a_secret_across_two_steps_is_found(folder, monkeypatch):
     from mgc_hf.hub import contents
 
@@ -152,7 +175,11 @@ def test_one_commit_and_none_where_nothing_has_changed(push, api, hub, folder):
     assert [tag.name for tag in api().list_repo_refs(ID).tags] == ["v1"]
     for content in list_contents(folder):
         stored = hub.store.get("model", ID).resolve("main").tree[content.path]
-        assert hub.store.read(stored) == content.file.read_bytes()
+        local = content.file.read_bytes()
+        if content.path == "README.md":  # its examples name the repository
+            local = address(local.decode(), ID, hub.endpoint).encode()
+            assert f'model = "{ID}"'.encode() in local
+        assert hub.store.read(stored) == local
     puts = len([seen for seen in hub.log if seen.method == "PUT"])
     assert "nothing has changed" in push("--tag", "v1", check=0).out
     assert len(commits(api)) == 2
@@ -162,11 +189,33 @@ def test_one_commit_and_none_where_nothing_has_changed(push, api, hub, folder):
 def test_what_the_folder_no_longer_has_goes_away_and_what_is_not_ours_stays(push, api, folder):
     push(check=0)
     api().upload_file(path_or_fileobj=b"x", path_in_repo="notes.md", repo_id=ID)
-    api().upload_file(path_or_fileobj=b"x", path_in_repo="LICENSE", repo_id=ID)
     (folder / "images" / "waveforms.png").unlink()
     assert "0 files written, 1 taken away" in push(check=0).out
-    assert {"notes.md", "LICENSE"} <= files(api)
+    assert "notes.md" in files(api)
     assert "images/waveforms.png" not in files(api)
+
+
+def test_somebodys_licence_stays_until_there_is_another_of_their_own(push, api, hub, folder):
+    def licence():
+        commit = hub.store.get("model", ID).resolve("main")
+        return hub.store.read(commit.tree["LICENSE"]) if "LICENSE" in commit.tree else None
+
+    push(check=0)
+    ours = (folder / "LICENSE").read_bytes()
+    assert licence() == ours
+    api().upload_file(path_or_fileobj=b"mine", path_in_repo="LICENSE", repo_id=ID)
+    assert "nothing has changed" in push(check=0).out
+    (folder / "LICENSE").unlink()
+    assert "nothing has changed" in push(check=0).out
+    assert licence() == b"mine"
+    (folder / "LICENSE").write_text("ours, at last")
+    push(check=0)
+    assert licence() == b"ours, at last"
+    (folder / "LICENSE").write_bytes(ours)
+    api().upload_file(path_or_fileobj=ours, path_in_repo="LICENSE", repo_id=ID)
+    (folder / "LICENSE").unlink()
+    push(check=0)
+    assert licence() is None
 
 
 def test_private_is_in_force_from_the_beginning_and_never_changed(push, api, hub):

@@ -6,9 +6,8 @@ from typing import Any
 from transformers import AutoModelForAudioClassification
 from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
 
-from mgc_hf.models import scratch
+from mgc_hf.models import OWN_MODELS, scratch
 from mgc_hf.models.heads import is_head
-from mgc_hf.models.registration import OWN_MODELS
 
 KINDS = sorted(kind.model_type for kind in MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING if kind.model_type not in OWN_MODELS)
 

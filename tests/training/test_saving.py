@@ -11,7 +11,7 @@ from mgc_hf.errors import CheckpointError
 from mgc_hf.training import save_model_folder
 from tests.training.stand_ins import TinyClassifier, make_extractor, make_model
 
-FILES = ["config.json", "model.safetensors", "preprocessor_config.json"]
+FILES = ["config.json", "model.safetensors", "pipeline_genre.py", "preprocessor_config.json"]
 
 
 def test_the_folder_loads_and_others_may_read_it(tmp_path):

@@ -22,7 +22,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -32,6 +32,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceCl
 from transformers.utils.generic import maybe_autocast
 
 from .configuration_mel_lstm import MelLstmConfig
+
+if TYPE_CHECKING:
+    # transformers copies what is imported relatively: this line takes the pipeline's file along wherever a model is
+    # saved, so that the `custom_pipelines` of its configuration never name a file that is not there
+    from .pipeline_genre import GenrePipeline  # noqa: F401
 
 #: Frames on either side of a frame that its slope is fitted to: librosa's delta of width 9.
 _SLOPE_REACH = 4
