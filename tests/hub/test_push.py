@@ -334,7 +334,7 @@ def _once(hub, path, content):
 
 def test_edits_to_the_card_are_kept_or_reported(push, api, folder, tmp_path):
     push(check=0)
-    text = (folder / "README.md").read_text()
+    text = _card(api, tmp_path)
     edited = text.replace("## How to use it", "By Alice.\n\n## How to use it")
     api().upload_file(path_or_fileobj=edited.encode(), path_in_repo="README.md", repo_id=ID)
     done = push(check=0)
