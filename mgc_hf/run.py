@@ -156,9 +156,10 @@ def _walk(options: Options, recipe: str) -> RunResult:
     )
 
     def document() -> RunResult:
-        trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
-        tested = recordings(parts["test"]) if test_corpus is not None else {}
-        leak = sorted(name for digest, name in tested.items() if digest in trained)
+        heard = {name: recordings(part) for name, part in parts.items()}
+        trained = {digest for name in heard if name != "test" for digest in heard[name].values()}
+        tested = heard["test"] if test_corpus is not None else {}
+        leak = sorted(name for name, digest in tested.items() if digest in trained)
         track, segment = score(
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
@@ -189,7 +190,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             **_stamp(),
         )
         save_model_folder(model, extractor, folder)
-        outputs.save_recordings(folder, int(extractor.sampling_rate), trained)
+        outputs.save_recordings(folder, int(extractor.sampling_rate), heard)
+        outputs.save_resolved(folder, record.public_options({**options.resolved, **options.changed}))
         clips = first_clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
         write_report(result, predictions, folder, clips)
         return result
@@ -291,7 +293,7 @@ def evaluate(
     rows = assign_parts(rows, given or "test").of_part("test")
     known = outputs.load_recordings(Path(model), int(extractor.sampling_rate))
     tested = recordings(Part("test", tracks, rows, whole_tracks=True))
-    leak = sorted(name for digest, name in tested.items() if digest in (known or ()))
+    leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
     leaky: bool | None
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)

@@ -9,6 +9,7 @@ import typer
 from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.predict import predict_command
 from mgc_hf.cli.push import push_command
+from mgc_hf.cli.rerun import rerun_command
 from mgc_hf.errors import MgcHfError
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command("predict")(predict_command)
 app.command("evaluate")(evaluate_command)
 app.command("push")(push_command)
+app.command("rerun")(rerun_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -24,6 +24,7 @@ PUBLISHED = (
     "predictions.parquet",
     "split.json",
     "recordings.json",
+    "resolved.yaml",
     ".eval_results/*.yaml",
     "images/*.png",
 )
