@@ -181,14 +181,11 @@ def rerun(
 
 def _find(source: str | Path, revision: str | None) -> tuple[Path, str | None]:
     """Return a folder with the run's files and, where it is of the Hub, its commit."""
-    from mgc_hf.models.checkpoint import is_local
+    from mgc_hf.models.checkpoint import is_local, refuse_local_revision
 
+    refuse_local_revision(str(source), revision)
     if is_local(str(source)):
         folder = Path(source).expanduser()
-        if revision is not None:
-            raise OptionError(
-                f"--revision {revision}: {source} is a local folder, which has no revisions; leave it out"
-            )
         if not folder.is_dir():
             raise CheckpointError(
                 f"{source}: no such folder; give the folder of a finished run, or ORG/NAME on the Hub"

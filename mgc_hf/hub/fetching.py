@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mgc_hf.errors import CheckpointError
+from mgc_hf.models.reasons import why_not
 
 
 def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None) -> Path:
@@ -22,7 +23,7 @@ def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None)
         CheckpointError: There is no such repository or revision, access is refused, or neither Hub nor cache has the
             files. It says which, in one line.
     """
-    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub import errors, snapshot_download
     from huggingface_hub.utils import tqdm
 
     class NoBar(tqdm):
@@ -31,37 +32,30 @@ def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None)
         def __init__(self, *args: Any, **kwargs: Any):
             super().__init__(*args, **{**kwargs, "disable": True})
 
-    at = f"{repo_id}@{revision}" if revision else repo_id
     try:
-        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=list(names), tqdm_class=NoBar))
+        folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=list(names), tqdm_class=NoBar))
+        for name in names:
+            if not (folder / name).is_file():
+                _make_sure(repo_id, name, folder.name)
+        return folder
     except errors.HFValidationError as error:
         raise CheckpointError(f"{repo_id}: is neither a folder nor a Hub id ({error})") from error
-    except errors.GatedRepoError as error:
-        raise CheckpointError(
-            f"{at}: access is gated; accept its conditions at {constants.ENDPOINT}/{repo_id} and log in with "
-            "`hf auth login`"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise CheckpointError(
-            f"{at}: the Hub has no such model, or it is private (then log in with `hf auth login`)"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise CheckpointError(f"{at}: no such revision; see {constants.ENDPOINT}/{repo_id}/tree/main") from error
     except (errors.HTTPError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{at}: {_reason(error)}, and it is not in the cache ({constants.HF_HUB_CACHE})"
-        ) from error
+        why = why_not(error, repo_id) or str(error).splitlines()[0]
+        raise CheckpointError(f"{repo_id}{f'@{revision}' if revision else ''}: {why}") from error
 
 
-def _reason(error: BaseException) -> str:
-    from huggingface_hub import constants, errors
+def _make_sure(repo_id: str, name: str, commit: str) -> None:
+    """Make sure that a file is not in the repository, rather than only not in the cache.
 
-    cause = error.__cause__ or error
-    if constants.is_offline_mode() or isinstance(cause, errors.OfflineModeIsEnabled):
-        return "the Hub is switched off by HF_HUB_OFFLINE"
-    if isinstance(cause, errors.HfHubHTTPError):
-        return f"the Hub at {constants.ENDPOINT} answers HTTP {cause.response.status_code}"
-    if isinstance(cause, OSError) and cause.errno is not None:
-        return f"{cause.strerror} ({cause.filename or constants.HF_HUB_CACHE})"
-    first = (str(cause) or type(cause).__name__).splitlines()[0]
-    return f"the Hub at {constants.ENDPOINT} cannot be reached ({first})"
+    Raises:
+        LocalEntryNotFoundError: The Hub cannot be asked, and was not before.
+    """
+    from huggingface_hub import _CACHED_NO_EXIST, errors, hf_hub_download, try_to_load_from_cache
+
+    if try_to_load_from_cache(repo_id, name, revision=commit) is _CACHED_NO_EXIST:
+        return
+    try:
+        hf_hub_download(repo_id, name, revision=commit)
+    except errors.RemoteEntryNotFoundError:
+        return

@@ -38,25 +38,47 @@ def without_mgc_hf(code: str) -> tuple[str, ...]:
     return ("-c", _WITHOUT + code)
 
 
-def without_network(imports: str, code: str) -> tuple[str, ...]:
-    """Return the command of a client that is off line, and says what it tried.
+#: Run pieces of code one after the other, and note what each came to; timed without what was imported before.
+_EACH = """
+import contextlib, io, json, sys, time
+def _each(codes, tried):
+    found = {}
+    for name, code in codes.items():
+        names, error, out = {}, None, io.StringIO()
+        before, began = len(tried), time.monotonic()
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(code, names)
+        except SystemExit as caught:
+            error = ["SystemExit", str(caught.code)] if caught.code else None
+        except BaseException as caught:
+            error = [type(caught).__name__, str(caught)]
+        found[name] = {"value": names.get("value"), "out": out.getvalue(), "error": error,
+                       "seconds": time.monotonic() - began, "tried": tried[before:]}
+    print()
+    print(json.dumps(found))
+"""
 
-    `imports` is what is not timed. The last line of its output is JSON: `value` (what `code` left under that name),
-    `error` (class and text), `seconds` of `code` alone, and `tried`, the connections.
+
+def each(imports: str, codes: dict[str, str]) -> tuple[str, ...]:
+    """Return the command of a client that runs pieces of code, each for itself.
+
+    Args:
+        imports (`str`): What is not timed.
+        codes (`dict[str, str]`): Name -> code.
+
+    Returns:
+        `tuple[str, ...]`: The last line of its output is JSON: for each name `value` (what the code left under that
+        name), `out` (what it printed), `error` (class and text), `seconds`, and `tried`, the connections.
     """
-    timed = "\n    ".join(code.strip().splitlines())
-    return (
-        "-c",
-        f"""{_NO_NETWORK}
-import json, logging, sys, time
-{imports}
-value = error = None
-began = time.monotonic()
-try:
-    {timed}
-except BaseException as caught:
-    error = [type(caught).__name__, str(caught) or str(getattr(caught, "code", ""))]
-print()
-print(json.dumps({{"value": value, "error": error, "seconds": time.monotonic() - began, "tried": TRIED}}))
-""",
-    )
+    return ("-c", f"TRIED = []\n{_EACH}\n{imports}\n_each({codes!r}, TRIED)")
+
+
+def each_without_network(imports: str, codes: dict[str, str]) -> tuple[str, ...]:
+    """Return the command of a client as [`each`], which has no network and counts every try."""
+    return ("-c", f"{_NO_NETWORK}\n{_EACH}\n{imports}\n_each({codes!r}, TRIED)")
+
+
+def command(*words: str) -> str:
+    """Return code that runs `mgc-hf`."""
+    return f"import sys\nfrom mgc_hf.cli.main import main\nsys.argv = {['mgc-hf', *words]!r}\nmain()"
