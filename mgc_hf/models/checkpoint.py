@@ -15,7 +15,7 @@ from typing import Any
 
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.models.heads import NOT_LEARNT, is_head, learnt_below_head
-from mgc_hf.models.reasons import why_not
+from mgc_hf.models.reasons import NOT_CACHED, why_not
 
 logger = logging.getLogger(__name__)
 
@@ -230,7 +230,7 @@ def _commit(name: str, revision: str | None) -> str | None:
 
     if is_local(name):
         return revision
-    with _as_checkpoint_errors(name, to_train=False):
+    with _as_checkpoint_errors(name, to_train=False, revision=revision):
         path = cached_file(name, CONFIG, revision=revision)
     return extract_commit_hash(path, None) or revision
 
@@ -363,7 +363,7 @@ def _ways(to_train: bool) -> str:
 
 
 @contextmanager
-def _as_checkpoint_errors(name: str, to_train: bool = True) -> Iterator[None]:
+def _as_checkpoint_errors(name: str, to_train: bool = True, revision: str | None = None) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
@@ -371,7 +371,8 @@ def _as_checkpoint_errors(name: str, to_train: bool = True) -> Iterator[None]:
     except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
         why = None if is_local(name) else why_not(error, name)
         if why is not None:
-            raise CheckpointError(f"{name}: {why}. {_ways(to_train)}") from error
+            ways = f". {_ways(to_train)}" if to_train or NOT_CACHED in why else ""
+            raise CheckpointError(f"{name}{f'@{revision}' if revision else ''}: {why}{ways}") from error
         lines = str(error).strip().splitlines()
         reason = lines[0] if lines else type(error).__name__
         if "trust_remote_code" in str(error):

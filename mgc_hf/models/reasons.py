@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+#: In the text where the Hub could not be asked.
+NOT_CACHED = "and it is not in the cache"
+
 
 def why_not(error: BaseException, name: str) -> str | None:
     """Say why the Hub gave nothing.
@@ -26,7 +29,7 @@ def why_not(error: BaseException, name: str) -> str | None:
         return "the Hub has no such model, or it is private (then log in with `hf auth login`)"
     if first(errors.RevisionNotFoundError):
         return f"no such revision; see {constants.ENDPOINT}/{name}/tree/main"
-    absent = f"and it is not in the cache ({constants.HF_HUB_CACHE})"
+    absent = f"{NOT_CACHED} ({constants.HF_HUB_CACHE})"
     away = first(errors.LocalEntryNotFoundError)
     if first(errors.OfflineModeIsEnabled) or (away and constants.HF_HUB_OFFLINE):
         return f"the Hub is switched off by HF_HUB_OFFLINE, {absent}"
