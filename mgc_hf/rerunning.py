@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mgc_hf import outputs, record
+from mgc_hf.data.hub import parse_hub_id
 from mgc_hf.data.protocols import Split
 from mgc_hf.data.sources import DEMO, Corpus
 from mgc_hf.division import digest, read_corpora
@@ -151,6 +152,8 @@ def rerun(
     target = Path(output_dir) if output_dir is not None else Path("outputs", f"rerun-{name}")
     outputs.check_folder(target, ways="name another folder")
     split_file = folder / outputs.SPLIT
+    if not split_file.is_file():
+        raise CheckpointError(_absent(source, commit, outputs.SPLIT))
     split = Split.load(split_file)
     if split.hash != published.split.hash:
         raise CheckpointError(f"{split_file}: is not the split of {folder / outputs.RESULTS}; their hashes differ")
@@ -194,13 +197,14 @@ def _find(source: str | Path, revision: str | None) -> tuple[Path, str | None]:
     else:
         folder = fetch_files(str(source), _FILES, revision)
         commit = folder.name
-    absent = [name for name in (outputs.RESULTS, outputs.SPLIT) if not (folder / name).is_file()]
-    if absent:
-        where = f"{source} (commit {commit[:12]})" if commit else str(source)
-        raise CheckpointError(
-            f"{where}: has no {' and no '.join(absent)}, so it is no run of mgc_hf that can be made again"
-        )
+    if not (folder / outputs.RESULTS).is_file():
+        raise CheckpointError(_absent(source, commit, outputs.RESULTS))
     return folder, commit
+
+
+def _absent(source: str | Path, commit: str | None, name: str) -> str:
+    where = f"{source} (commit {commit[:12]})" if commit else str(source)
+    return f"{where}: has no {name}, so it is no run of mgc_hf that can be made again"
 
 
 def _read_record(folder: Path, source: str) -> RunResult:
@@ -241,7 +245,7 @@ def _sources(published: RunResult, dataset: str | None, test_dataset: str | None
 
 
 def _source(option: str, source: str, revision: str | None, given: str | None) -> dict[str, Any]:
-    on_hub = "/" in source
+    on_hub = parse_hub_id(source) is not None
     if given is not None:
         return {option: given, f"{option}_revision": revision if on_hub and given == source else None}
     if on_hub:
@@ -256,7 +260,7 @@ def _checkpoint(published: RunResult, given: str | None) -> dict[str, Any]:
     name = published.training.resolved.get("model_name_or_path", OWN_MODELS[0])
     if given is not None:
         return {"model_name_or_path": given}
-    if name in OWN_MODELS or "/" in name:
+    if name in OWN_MODELS or parse_hub_id(name) is not None:
         return {"model_name_or_path": name}
     raise OptionError(
         f"--model_name_or_path is needed: the run began from a local checkpoint named {name}; say where it lies here"

@@ -109,7 +109,7 @@ def test_what_cannot_be_made_again(published, finished_run, music_folder, cache_
         rerun(published, revision="main", output_dir=again)
     with pytest.raises(CheckpointError, match="no such folder"):
         rerun(tmp_path / "gone", output_dir=again)
-    with pytest.raises(CheckpointError, match=r"has no results\.json and no split\.json"):
+    with pytest.raises(CheckpointError, match=r"has no results\.json, so it is no run"):
         rerun(music_folder, output_dir=again)
     _change(published, training__resolved__model_name_or_path="my-hubert")
     with pytest.raises(OptionError, match="--model_name_or_path is needed: .* named my-hubert"):
@@ -117,12 +117,17 @@ def test_what_cannot_be_made_again(published, finished_run, music_folder, cache_
     _change(published, training__resolved__model_name_or_path="mel_lstm", training__resolved__of_the_future=1)
     with pytest.raises(OptionError, match=r"results\.json: its options .* unknown option of_the_future"):
         rerun(published, dataset="demo", output_dir=again)
-    _change(published, split__hash="0" * 64)
+    _change(published, training__resolved__model_name_or_path="../alice/x")
+    with pytest.raises(OptionError, match="--model_name_or_path is needed"):
+        rerun(published, dataset="demo", output_dir=again)
+    _change(published, training__resolved__model_name_or_path="mel_lstm", split__hash="0" * 64)
     with pytest.raises(CheckpointError, match=r"split\.json: is not the split of"):
+        rerun(published, dataset="demo", output_dir=again)
+    (published / "split.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no split\.json"):
         rerun(published, dataset="demo", output_dir=again)
     judged = tmp_path / "judged"
     evaluate(finished_run, str(music_folder), output_dir=judged, cache_dir=str(cache_dir), num_resamples=100)
-    shutil.copy(finished_run / "split.json", judged)
     with pytest.raises(CheckpointError, match="is an evaluation .* mgc-hf evaluate"):
         rerun(judged, output_dir=again)
     assert not again.exists()

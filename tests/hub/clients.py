@@ -1,4 +1,9 @@
-"""What clients in processes of their own are told to run."""
+"""What clients in processes of their own are told to run, and what they find."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.data.parquet_files import parquet
 
 MGC_HF = ("-c", "from mgc_hf.cli.main import main; main()")
 #: `mgc-hf push` without loading the model in another process first, which takes seconds and asks the Hub for nothing.
@@ -82,3 +87,14 @@ def each_without_network(imports: str, codes: dict[str, str]) -> tuple[str, ...]
 def command(*words: str) -> str:
     """Return code that runs `mgc-hf`."""
     return f"import sys\nfrom mgc_hf.cli.main import main\nsys.argv = {['mgc-hf', *words]!r}\nmain()"
+
+
+def publish_clips(api: Any, repo_id: str, folder: Path) -> None:
+    """Put clips (`<genre>/<clip>.wav`) on the Hub as a data set of one Parquet file."""
+    clips = sorted(folder.glob("*/*.wav"))
+    genres = sorted({path.parent.name for path in clips})
+    labels = [genres.index(path.parent.name) for path in clips]
+    content = parquet([path.read_bytes() for path in clips], labels, names=genres)
+    where = {"repo_id": repo_id, "repo_type": "dataset"}
+    api().create_repo(**where)
+    api().upload_file(path_or_fileobj=content, path_in_repo="data/train-00000-of-00001.parquet", **where)

@@ -8,8 +8,7 @@ import shutil
 
 import pytest
 
-from tests.data.parquet_files import parquet
-from tests.hub.clients import QUICK_PUSH, command, each, each_without_network
+from tests.hub.clients import QUICK_PUSH, command, each, each_without_network, publish_clips
 from tests.hub.conftest import last_json
 from tests.hub.test_rerun import demo_run  # noqa: F401 - a fixture
 
@@ -48,13 +47,7 @@ def clip(music_folder, tmp_path):
 def published(client, api, demo_run, music_folder, clip):  # noqa: F811
     """A model and a data set on the Hub."""
     client(*QUICK_PUSH, demo_run, ID, check=0)
-    clips = sorted(music_folder.glob("*/*.wav"))
-    genres = sorted({path.parent.name for path in clips})
-    labels = [genres.index(path.parent.name) for path in clips]
-    content = parquet([path.read_bytes() for path in clips], labels, names=genres)
-    api().create_repo(DATA, repo_type="dataset")
-    where = {"repo_id": DATA, "repo_type": "dataset"}
-    api().upload_file(path_or_fileobj=content, path_in_repo="data/train-00000-of-00001.parquet", **where)
+    publish_clips(api, DATA, music_folder)
 
 
 def test_with_a_warm_cache_all_loads_again_without_a_connection(client, published, hub, tmp_path):

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mgc_hf.results import RunResult
-from tests.hub.clients import MGC_HF, QUICK_PUSH
+from tests.hub.clients import MGC_HF, QUICK_PUSH, publish_clips
+from tests.hub.conftest import ROOT
+from tests.models.kinds import save_checkpoint
 
 ID = "alice/model"
 
@@ -58,10 +60,30 @@ def test_a_run_of_the_demo_corpus_is_made_again_from_its_name_alone(client, hub,
     assert "not empty; name another folder" in done.err
 
 
+def test_data_and_base_checkpoint_are_found_on_the_hub(client, api, music_folder, tmp_path):
+    save_checkpoint("hubert", tmp_path / "base")
+    api().create_repo("alice/base")
+    api().upload_folder(folder_path=tmp_path / "base", repo_id="alice/base")
+    publish_clips(api, "alice/music", music_folder)
+    recipe = (ROOT / "recipes" / "audio_model.py", "--model_name_or_path", "alice/base", "--dataset", "alice/music")
+    quick = ("--segment_seconds", "1", "--num_train_epochs", "1", "--num_resamples", "100", "--pictures", "false")
+    where = ("--output_dir", "run", "--push_to_hub", "--hub_model_id", "alice/tuned", "--bf16", "false")
+    client(*recipe, *quick, *where, check=0, timeout=200)
+    before = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert before["model"]["base_model"] == "alice/base"
+    api().upload_file(path_or_fileobj=b"later", path_in_repo="README.md", repo_id="alice/music", repo_type="dataset")
+    done = client(*MGC_HF, "rerun", "alice/tuned", "--output_dir", "again", home="other", check=0, timeout=200)
+    assert "predictions: equal, bit for bit" in done.out
+    assert "versions and hardware: as published" in done.out
+    after = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert after["data"] == before["data"]  # its revision too
+    assert after["model"] == before["model"]
+
+
 def test_a_repository_that_is_no_run_or_not_there(client, api):
     api().create_repo("alice/empty")
     for name, told in {
-        "alice/empty": "has no results.json and no split.json",
+        "alice/empty": "has no results.json, so it is no run",
         "alice/gone": "the Hub has no such model",
     }.items():
         done = client(*MGC_HF, "rerun", name, check=1)
