@@ -30,7 +30,7 @@ from mgc_hf.division import (
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
-from mgc_hf.hub import check_target, fetch_files, push
+from mgc_hf.hub import check_target, fetch_files, patient_reading, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
@@ -278,7 +278,8 @@ def evaluate(
 
     if output_dir is not None:
         outputs.check_folder(Path(output_dir), ways="name another folder")
-    classifier, extractor = load_model(model, revision)
+    with patient_reading(str(model)):
+        classifier, extractor = load_model(model, revision)
     segment_seconds, hop_seconds = windowing(extractor)
     genres = [classifier.config.id2label[index] for index in range(classifier.config.num_labels)]
     corpus = read_corpus(

@@ -33,10 +33,12 @@ def predict_command(
     """
     files = _files(paths)
     from mgc_hf.cli.console import set_up_progress
+    from mgc_hf.hub import patient_reading
     from mgc_hf.inference import GenreClassifier
 
     set_up_progress()
-    classifier = GenreClassifier.from_pretrained(model, batch_size=batch_size, revision=revision)
+    with patient_reading(model):
+        classifier = GenreClassifier.from_pretrained(model, batch_size=batch_size, revision=revision)
     rows = [_predict_one(classifier, file) for file in files]
     if as_json:
         json.dump(rows, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,11 +1,16 @@
 """Files of a published run, from the Hub or its cache; never its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mgc_hf.errors import CheckpointError
+from mgc_hf.hub.waiting import WaitedTooLong, limited_waiting
 from mgc_hf.models.reasons import why_not
+
+#: Seconds that reading waits in all for a Hub that is busy.
+PATIENCE = 60.0
 
 
 def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None) -> Path:
@@ -33,16 +38,40 @@ def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None)
             super().__init__(*args, **{**kwargs, "disable": True})
 
     try:
-        folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=list(names), tqdm_class=NoBar))
-        for name in names:
-            if not (folder / name).is_file():
-                _make_sure(repo_id, name, folder.name)
-        return folder
+        with patient_reading(repo_id):
+            folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=list(names), tqdm_class=NoBar))
+            for name in names:
+                if not (folder / name).is_file():
+                    _make_sure(repo_id, name, folder.name)
+            return folder
     except errors.HFValidationError as error:
         raise CheckpointError(f"{repo_id}: is neither a folder nor a Hub id ({error})") from error
     except (errors.HTTPError, OSError, ValueError) as error:
         why = why_not(error, repo_id) or str(error).splitlines()[0]
         raise CheckpointError(f"{repo_id}{f'@{revision}' if revision else ''}: {why}") from error
+
+
+@contextmanager
+def patient_reading(name: str) -> Iterator[None]:
+    """Wait no longer than `PATIENCE` in all for a busy Hub while something is read from it.
+
+    Args:
+        name (`str`): What is read, for the error.
+
+    Raises:
+        CheckpointError: It asks for more.
+    """
+    from huggingface_hub import constants
+
+    try:
+        with limited_waiting(PATIENCE):
+            yield
+    except WaitedTooLong as error:
+        what = f"is busy (status {error.status})" if error.status else "does not answer"
+        raise CheckpointError(
+            f"{name}: the Hub at {constants.ENDPOINT} {what} and would be asked again in {error.seconds / 60:.0f} minutes; "
+            "come back then, or set HF_HUB_OFFLINE=1 to use what is in the cache"
+        ) from error
 
 
 def _make_sure(repo_id: str, name: str, commit: str) -> None:

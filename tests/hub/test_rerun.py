@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mgc_hf.results import RunResult
-from tests.hub.clients import MGC_HF, QUICK_PUSH, publish_clips
+from tests.hub.clients import MGC_HF, QUICK_PUSH, command, each, publish_clips
 from tests.hub.conftest import ROOT
 from tests.models.kinds import save_checkpoint
 
@@ -82,17 +82,20 @@ def test_data_and_base_checkpoint_are_found_on_the_hub(client, api, music_folder
 
 def test_a_repository_that_is_no_run_or_not_there(client, api):
     api().create_repo("alice/empty")
-    for name, told in {
-        "alice/empty": "has no results.json, so it is no run",
-        "alice/gone": "the Hub has no such model",
-    }.items():
-        done = client(*MGC_HF, "rerun", name, check=1)
-        assert told in done.err
-        assert len(_errors(done.err)) == 1
-        assert "Traceback" not in done.err
-    done = client(*MGC_HF, "rerun", "alice/empty", "--revision", "v9", check=1)
-    assert "alice/empty@v9: no such revision" in done.err
-
-
-def _errors(text):
-    return [line for line in text.splitlines() if line.startswith("mgc-hf: error:")]
+    codes = {
+        "empty": command("rerun", "alice/empty"),
+        "gone": command("rerun", "alice/gone"),
+        "revision": command("rerun", "alice/empty", "--revision", "v9"),
+        "name": command("rerun", "alice/a--b..c"),
+    }
+    done = client(*each("import mgc_hf.rerunning", codes), check=0)
+    assert "Traceback" not in done.err
+    errors = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]
+    told = (
+        "has no results.json, so it is no run",
+        "the Hub has no such model",
+        "alice/empty@v9: no such revision",
+        "",
+    )
+    assert len(errors) == len(codes), done.err
+    assert all(text in error for text, error in zip(told, errors, strict=True))

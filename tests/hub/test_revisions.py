@@ -8,6 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.hub.clients import QUICK_PUSH, command, each
 from tests.hub.conftest import last_json
+from tests.hub.faults import Fault
 from tests.hub.test_rerun import demo_run  # noqa: F401 - a fixture
 
 ID = "alice/model"
@@ -74,3 +75,18 @@ def test_each_revision_is_the_model_that_it_was(client, demo_run, heard, tmp_pat
     assert all(f"{ID}@v9: no such revision" in text for text in errors[:2])
     assert "alice/gone: the Hub has no such model" in errors[2]
     assert all("--revision v1: " in text and "has no revisions" in text for text in errors[3:])
+
+
+def test_a_hub_that_is_busy_for_long_is_not_waited_for(client, hub, demo_run):  # noqa: F811
+    client(*QUICK_PUSH, demo_run, ID, check=0)
+    hub.faults = [Fault("rate_limited", "HEAD", "/resolve/", values={"retry_after": 3600})]
+    codes = {
+        "predict": command("predict", "x.wav", "--model", ID),
+        "evaluate": command("evaluate", "--dataset", "demo", "--model", ID),
+        "rerun": command("rerun", ID),
+    }
+    done = client(*each(IMPORTS, codes), check=0)
+    errors = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]
+    assert len(errors) == 3, done.err
+    assert all("is busy (status 429) and would be asked again in 60 minutes" in text for text in errors)
+    assert all(came["seconds"] < 30 for came in last_json(done.out).values())
