@@ -23,6 +23,7 @@ _LAZY = {
     "GenreClassifier": "mgc_hf.inference",
     "fine_tune": "mgc_hf.run",
     "evaluate": "mgc_hf.run",
+    "rerun": "mgc_hf.rerunning",
 }
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "evaluate",
     "fine_tune",
     "load_gtzan",
+    "rerun",
 ]
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         MelLstmModel,
     )
     from mgc_hf.predictions import Predictions
+    from mgc_hf.rerunning import rerun
     from mgc_hf.results import RunResult
     from mgc_hf.run import evaluate, fine_tune
 

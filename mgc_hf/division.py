@@ -271,13 +271,15 @@ def choose_split(
 
 
 def recordings(part: Part) -> dict[str, str]:
-    """Return the SHA-256 (hexadecimal) of every track's decoded samples, with its track id."""
+    """Return the SHA-256 (hexadecimal) of every track's decoded samples, by track id."""
     reader, rows = TrackReader(part.tracks), part.rows
     track, first = np.unique(rows.track, return_index=True)
-    return {
-        hashlib.sha256(reader.integers(int(row))[0].data).hexdigest(): str(rows.track_id[index])
-        for row, index in zip(track, first, strict=True)
-    }
+    return {str(rows.track_id[index]): digest(reader, int(row)) for row, index in zip(track, first, strict=True)}
+
+
+def digest(reader: TrackReader, track: int) -> str:
+    """Return the SHA-256 (hexadecimal) of a track's decoded samples."""
+    return hashlib.sha256(reader.integers(track)[0].data).hexdigest()
 
 
 def leak_statement(statement: str, leak: Sequence[str], compared: bool) -> str:

@@ -92,22 +92,30 @@ class GenreClassifier:
         self._extractor = BatchExtractor(feature_extractor, self._length)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, batch_size: int = 16, device: str | None = None) -> Self:
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        batch_size: int = 16,
+        device: str | None = None,
+        revision: str | None = None,
+    ) -> Self:
         """Load a model folder or Hub repository.
 
         Args:
             name_or_path (`str` or `Path`): Folder or Hub id.
             batch_size (`int`, *optional*, defaults to 16): Windows per forward pass.
             device (`str`, *optional*): Torch device; a GPU where there is one by default.
+            revision (`str`, *optional*): Branch, tag or commit of a Hub repository.
 
         Raises:
             CheckpointError: There is no complete model of this name.
+            OptionError: A revision of a local folder.
         """
         import torch
 
         from mgc_hf.models.build import load_model
 
-        model, feature_extractor = load_model(name_or_path)
+        model, feature_extractor = load_model(name_or_path, revision)
         model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, feature_extractor, batch_size)
 

@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mgc_hf.data.listing import folder_name
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError
-from mgc_hf.files import write_json
+from mgc_hf.files import write_json, write_text
 from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 
 RESULTS = "results.json"
@@ -18,6 +20,7 @@ CARD = "README.md"
 _WAYS = "go on with it by --resume, replace the run in it by --overwrite_output_dir, or name another folder"
 
 RECORDINGS = "recordings.json"
+RESOLVED = "resolved.yaml"
 
 #: All that a run writes; overwriting removes these and nothing else.
 _OUR_FILES = (
@@ -25,6 +28,7 @@ _OUR_FILES = (
     PREDICTIONS,
     SPLIT,
     RECORDINGS,
+    RESOLVED,
     CARD,
     "config.json",
     "model.safetensors",
@@ -90,19 +94,44 @@ def begin(folder: Path, split: Split, overwrite: bool) -> None:
     split.save(folder / SPLIT)
 
 
-def save_recordings(folder: Path, sampling_rate: int, digests: Iterable[str]) -> None:
-    """Write which recordings a model was trained on or chosen by, so that a later evaluation can tell.
+@dataclass(frozen=True)
+class Recordings:
+    """Which recordings a run was made with.
+
+    Args:
+        sampling_rate (`int`): Rate at which they were decoded, Hz.
+        heard (`frozenset[str]`): SHA-256 (hexadecimal) of the decoded samples of each track that the model was trained
+            on or chosen by.
+        tracks (`dict[str, dict[str, str]]`): Part -> track id -> SHA-256, of every part; empty in folders that were
+            written before this was kept.
+    """
+
+    sampling_rate: int
+    heard: frozenset[str]
+    tracks: dict[str, dict[str, str]]
+
+
+def save_recordings(folder: Path, sampling_rate: int, tracks: Mapping[str, Mapping[str, str]]) -> None:
+    """Write which recordings a run was made with, so that an evaluation can tell a leak and a rerun other audio.
 
     Args:
         folder (`Path`): The model folder.
         sampling_rate (`int`): Rate at which they were decoded, Hz.
-        digests (`Iterable[str]`): SHA-256 (hexadecimal) of each track's decoded samples.
+        tracks (`Mapping[str, Mapping[str, str]]`): Part -> track id -> SHA-256 (hexadecimal) of its decoded samples.
     """
-    write_json(folder / RECORDINGS, {"sampling_rate": sampling_rate, "sha256": sorted(digests)})
+    heard = {digest for part, digests in tracks.items() if part != "test" for digest in digests.values()}
+    write_json(
+        folder / RECORDINGS,
+        {
+            "sampling_rate": sampling_rate,
+            "sha256": sorted(heard),
+            "tracks": {part: dict(sorted(digests.items())) for part, digests in tracks.items()},
+        },
+    )
 
 
-def load_recordings(folder: Path, sampling_rate: int) -> set[str] | None:
-    """Return what `save_recordings` wrote; `None` where it is not known, or of another rate.
+def read_recordings(folder: Path) -> Recordings | None:
+    """Return what `save_recordings` wrote; `None` where there is no such file.
 
     Raises:
         CheckpointError: The file is there and cannot be read.
@@ -112,9 +141,36 @@ def load_recordings(folder: Path, sampling_rate: int) -> set[str] | None:
         return None
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return set(value["sha256"]) if value["sampling_rate"] == sampling_rate else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: is damaged ({error}); remove it to evaluate without it") from error
+        tracks = {part: dict(digests) for part, digests in value.get("tracks", {}).items()}
+        return Recordings(int(value["sampling_rate"]), frozenset(value["sha256"]), tracks)
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: is damaged ({error}); remove it to do without it") from error
+
+
+def load_recordings(folder: Path, sampling_rate: int) -> frozenset[str] | None:
+    """Return the recordings that a model was trained on or chosen by; `None` where not known, or of another rate.
+
+    Raises:
+        CheckpointError: The file is there and cannot be read.
+    """
+    found = read_recordings(folder)
+    return found.heard if found is not None and found.sampling_rate == sampling_rate else None
+
+
+def save_resolved(folder: Path, options: Mapping[str, Any]) -> None:
+    """Write all options of a run as a file that a recipe takes by `--config`.
+
+    Args:
+        folder (`Path`): The model folder.
+        options (`Mapping[str, Any]`): Option -> value, fit for the public (`record.public_options`).
+    """
+    import yaml
+
+    text = yaml.safe_dump(dict(options), sort_keys=True, allow_unicode=True, width=1000)
+    write_text(
+        folder / RESOLVED,
+        f"# All options of this run: --config {RESOLVED}. Of a local path only the name is kept.\n{text}",
+    )
 
 
 def display_name(source: str) -> str:

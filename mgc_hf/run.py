@@ -27,10 +27,10 @@ from mgc_hf.division import (
     recordings,
     training_augmentation,
 )
-from mgc_hf.errors import OptionError
+from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
-from mgc_hf.hub import check_target, push
+from mgc_hf.hub import check_target, fetch_files, patient_reading, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
@@ -156,9 +156,10 @@ def _walk(options: Options, recipe: str) -> RunResult:
     )
 
     def document() -> RunResult:
-        trained = recordings(parts["train"]) | (recordings(parts["validation"]) if "validation" in parts else {})
-        tested = recordings(parts["test"]) if test_corpus is not None else {}
-        leak = sorted(name for digest, name in tested.items() if digest in trained)
+        heard = {name: recordings(part) for name, part in parts.items()}
+        trained = {digest for name in heard if name != "test" for digest in heard[name].values()}
+        tested = heard["test"] if test_corpus is not None else {}
+        leak = sorted(name for name, digest in tested.items() if digest in trained)
         track, segment = score(
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
@@ -189,7 +190,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             **_stamp(),
         )
         save_model_folder(model, extractor, folder)
-        outputs.save_recordings(folder, int(extractor.sampling_rate), trained)
+        outputs.save_recordings(folder, int(extractor.sampling_rate), heard)
+        outputs.save_resolved(folder, record.public_options({**options.resolved, **options.changed}))
         clips = first_clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
         write_report(result, predictions, folder, clips)
         return result
@@ -241,6 +243,7 @@ def evaluate(
     on_bad_audio: str = "skip",
     min_seconds: float = 0.5,
     revision: str | None = None,
+    dataset_revision: str | None = None,
     columns: dict[str, str] | None = None,
     audio: str | Path | None = None,
     num_resamples: int = 2000,
@@ -256,8 +259,9 @@ def evaluate(
         cache_dir (`str`, *optional*): Folder for prepared data.
         on_bad_audio (`str`, *optional*, defaults to `"skip"`): `skip` or `error`.
         min_seconds (`float`, *optional*, defaults to 0.5): Clips shorter than this are left out, seconds.
-        revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the audio
-            of one that is an index without it, as for `load_gtzan`.
+        revision (`str`, *optional*): Branch, tag or commit of a model on the Hub.
+        dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
+            audio of one that is an index without it, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
 
     Returns:
@@ -268,13 +272,15 @@ def evaluate(
         SourceError, AudioError: The data cannot be read.
         LabelError: The data has genres that the model does not know.
         SplitError: The split file does not fit the data.
+        OptionError: The output folder is in use, or a revision is given of a local model.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
 
     if output_dir is not None:
         outputs.check_folder(Path(output_dir), ways="name another folder")
-    classifier, extractor = load_model(model)
+    with patient_reading(str(model)):
+        classifier, extractor = load_model(model, revision)
     segment_seconds, hop_seconds = windowing(extractor)
     genres = [classifier.config.id2label[index] for index in range(classifier.config.num_labels)]
     corpus = read_corpus(
@@ -282,7 +288,7 @@ def evaluate(
         cache_dir=cache_dir,
         on_bad_audio=on_bad_audio,
         min_seconds=min_seconds,
-        revision=revision,
+        revision=dataset_revision,
         columns=columns,
         audio=audio,
     )
@@ -292,9 +298,9 @@ def evaluate(
     if given is not None:
         given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
     rows = assign_parts(rows, given or "test").of_part("test")
-    known = outputs.load_recordings(Path(model), int(extractor.sampling_rate))
+    known = _heard(str(model), revision, classifier, int(extractor.sampling_rate))
     tested = recordings(Part("test", tracks, rows, whole_tracks=True))
-    leak = sorted(name for digest, name in tested.items() if digest in (known or ()))
+    leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
     leaky: bool | None
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)
@@ -334,6 +340,21 @@ def evaluate(
     if output_dir is not None:
         write_report(result, predictions, Path(output_dir), None)
     return result
+
+
+def _heard(model: str, revision: str | None, classifier: Any, sampling_rate: int) -> frozenset[str] | None:
+    """Return the recordings that a model was trained on or chosen by, from its folder or its repository."""
+    from mgc_hf.models.checkpoint import is_local
+
+    folder = Path(model).expanduser()
+    if not is_local(model):
+        commit = getattr(classifier.config, "_commit_hash", None)  # that of the weights, whatever was pushed since
+        try:
+            folder = fetch_files(model, [outputs.RECORDINGS, "config.json"], commit or revision)
+        except CheckpointError as error:
+            logger.warning("%s; so whether this leaks is not known", error)
+            return None
+    return outputs.load_recordings(folder, sampling_rate)
 
 
 #: Protocol name of an evaluation of all of some other data; nothing was divided.

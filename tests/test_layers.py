@@ -18,7 +18,8 @@ LAYERS = {
     **dict.fromkeys(("record", "division"), 6),
     **dict.fromkeys(("report", "resuming", "hub"), 7),
     "run": 8,
-    "cli": 9,
+    "rerunning": 9,
+    "cli": 10,
 }
 
 #: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.

@@ -67,9 +67,21 @@ def test_public_options_tell_no_path(tmp_path):
 
 def test_recordings_round_trip(tmp_path):
     assert outputs.load_recordings(tmp_path, 22050) is None
-    outputs.save_recordings(tmp_path, 22050, ["b", "a"])
-    assert outputs.load_recordings(tmp_path, 22050) == {"a", "b"}
+    tracks = {"train": {"y": "b", "x": "a"}, "validation": {"z": "c"}, "test": {"t": "d"}}
+    outputs.save_recordings(tmp_path, 22050, tracks)
+    assert outputs.load_recordings(tmp_path, 22050) == {"a", "b", "c"}
     assert outputs.load_recordings(tmp_path, 16000) is None  # other samples, so nothing to compare
-    (tmp_path / "recordings.json").write_text("[]")
+    assert outputs.read_recordings(tmp_path).tracks == tracks
+
+
+def test_recordings_of_folders_written_before_tracks_were_kept(tmp_path):
+    (tmp_path / "recordings.json").write_text('{"sampling_rate": 22050, "sha256": ["a", "b"]}')
+    assert outputs.load_recordings(tmp_path, 22050) == {"a", "b"}
+    assert outputs.read_recordings(tmp_path).tracks == {}
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "no JSON", '{"sampling_rate": 1, "sha256": [], "tracks": [1]}'])
+def test_damaged_recordings_are_named(tmp_path, text):
+    (tmp_path / "recordings.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"recordings\.json"):
         outputs.load_recordings(tmp_path, 22050)

@@ -29,6 +29,7 @@ def test_the_folder_is_complete(finished_run):
         "predictions.parquet",
         "preprocessor_config.json",
         "recordings.json",
+        "resolved.yaml",
         "results.json",
         "split.json",
     }
@@ -47,7 +48,7 @@ def test_files_have_the_mode_of_any_file(finished_run, tmp_path):
 def test_no_pickle_and_no_local_path(finished_run):
     for path in finished_run.iterdir():
         assert path.suffix not in (".bin", ".pt", ".pth", ".pkl", ".pickle"), path
-    texts = ("README.md", "results.json", "config.json", "preprocessor_config.json", "split.json")
+    texts = ("README.md", "results.json", "config.json", "preprocessor_config.json", "split.json", "resolved.yaml")
     for name in texts:
         assert str(finished_run.parent) not in (finished_run / name).read_text(encoding="utf-8")
         assert "/tmp/" not in (finished_run / name).read_text(encoding="utf-8")

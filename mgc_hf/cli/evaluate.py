@@ -14,6 +14,9 @@ def evaluate_command(
         str,
         typer.Option("--dataset", help="Data to evaluate on: folder, archive, CSV, Hub dataset id or 'demo'."),
     ],
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub repository with the model.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the content of results.json and nothing else.")
     ] = False,
@@ -69,7 +72,8 @@ def evaluate_command(
         cache_dir=cache_dir,
         on_bad_audio=on_bad_audio,
         min_seconds=min_seconds,
-        revision=dataset_revision,
+        revision=revision,
+        dataset_revision=dataset_revision,
         columns=column_names(dataset_columns, "--dataset_columns") if dataset_columns else None,
         audio=audio,
     )

@@ -11,6 +11,7 @@ from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.predict import predict_command
 from mgc_hf.cli.push import push_command
 from mgc_hf.cli.push_dataset import push_dataset_command
+from mgc_hf.cli.rerun import rerun_command
 from mgc_hf.errors import MgcHfError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command("evaluate")(evaluate_command)
 app.command("push")(push_command)
 app.command("push-dataset")(push_dataset_command)
 app.command("demo-app")(demo_app_command)
+app.command("rerun")(rerun_command)
 
 
 @app.callback(invoke_without_command=True)

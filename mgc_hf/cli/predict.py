@@ -13,6 +13,9 @@ from mgc_hf.errors import AudioError, OptionError
 def predict_command(
     paths: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER...", help="Audio files, or folders of them.")],
     model: Annotated[str, typer.Option("--model", help="Model folder or Hub repository.")],
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub repository.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list for programs.")] = False,
     top_k: Annotated[
         int, typer.Option("--top_k", "--top-k", help="Genres in the table, most probable first.", min=1)
@@ -30,10 +33,12 @@ def predict_command(
     """
     files = _files(paths)
     from mgc_hf.cli.console import set_up_progress
+    from mgc_hf.hub import patient_reading
     from mgc_hf.inference import GenreClassifier
 
     set_up_progress()
-    classifier = GenreClassifier.from_pretrained(model, batch_size=batch_size)
+    with patient_reading(model):
+        classifier = GenreClassifier.from_pretrained(model, batch_size=batch_size, revision=revision)
     rows = [_predict_one(classifier, file) for file in files]
     if as_json:
         json.dump(rows, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)

@@ -25,6 +25,7 @@ PUBLISHED = (
     "predictions.parquet",
     "split.json",
     "recordings.json",
+    "resolved.yaml",
     ".eval_results/*.yaml",
     "onnx/*.onnx",
     "images/*.png",

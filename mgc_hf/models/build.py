@@ -149,13 +149,18 @@ def finish_model(model: Any) -> Any:
     return merge_lora(model)
 
 
-def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
+def load_model(name_or_path: str | Path, revision: str | None = None) -> tuple[Any, Any]:
     """Load a finished classifier and its feature extractor, in evaluation mode, float32.
+
+    Args:
+        name_or_path (`str` or `Path`): Folder or Hub id.
+        revision (`str`, *optional*): Branch, tag or commit of a Hub id.
 
     Raises:
         CheckpointError: The folder is missing or incomplete, or some weights are not in it; it says which.
+        OptionError: A revision of a local folder.
     """
-    model, extractor = load_classifier(name_or_path)
+    model, extractor = load_classifier(name_or_path, revision)
     FineTuning().bring_attention(model)
     return model, extractor
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.models.heads import NOT_LEARNT, is_head, learnt_below_head
+from mgc_hf.models.reasons import NOT_CACHED, why_not
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +49,16 @@ def read_config(name_or_path: str, values: Mapping[str, Any]) -> Any:
     return with_values(config, values, "model_config")
 
 
-def read_extractor(name_or_path: str, values: Mapping[str, Any]) -> Any:
+def read_extractor(
+    name_or_path: str, values: Mapping[str, Any], revision: str | None = None, to_train: bool = True
+) -> Any:
     """Read a checkpoint's feature extractor.
 
     Args:
         name_or_path (`str`): Folder or Hub id.
         values (`Mapping[str, Any]`): `--feature_config`: values that replace the checkpoint's.
+        revision (`str`, *optional*): Branch, tag or commit of a Hub id.
+        to_train (`bool`, *optional*, defaults to `True`): Whether an error names the ways to train without it.
 
     Raises:
         CheckpointError: It is not there or cannot be read.
@@ -62,8 +67,8 @@ def read_extractor(name_or_path: str, values: Mapping[str, Any]) -> Any:
     from transformers import AutoFeatureExtractor
 
     _check_folder(name_or_path, EXTRACTOR)
-    with _as_checkpoint_errors(name_or_path):
-        extractor = AutoFeatureExtractor.from_pretrained(name_or_path, trust_remote_code=False)
+    with _as_checkpoint_errors(name_or_path, to_train):
+        extractor = AutoFeatureExtractor.from_pretrained(name_or_path, revision=revision, trust_remote_code=False)
     return with_values(extractor, values, "feature_config")
 
 
@@ -79,8 +84,13 @@ def with_values(settings: Any, values: Mapping[str, Any], option: str) -> Any:
         return type(settings).from_dict({**known, **values}) if values else settings
 
 
-def find_weights(name_or_path: str) -> None:
+def find_weights(name_or_path: str, revision: str | None = None, to_train: bool = True) -> None:
     """Make sure that a checkpoint's weights are at hand, fetching them from the Hub if need be, without reading them.
+
+    Args:
+        name_or_path (`str`): Folder or Hub id.
+        revision (`str`, *optional*): Branch, tag or commit of a Hub id.
+        to_train (`bool`, *optional*, defaults to `True`): Whether an error names the ways to train without them.
 
     Raises:
         CheckpointError: There are none, or a Git LFS pointer lies in their place.
@@ -88,21 +98,24 @@ def find_weights(name_or_path: str) -> None:
     from transformers.utils import cached_file
 
     found = None
-    with _as_checkpoint_errors(name_or_path):
+    with _as_checkpoint_errors(name_or_path, to_train):
         for file in _WEIGHTS:
             found = cached_file(
                 name_or_path,
                 file,
+                revision=revision,
                 _raise_exceptions_for_missing_entries=False,
                 _raise_exceptions_for_connection_errors=False,
             )
             if found:
                 break
     if not found:
-        raise CheckpointError(f"{name_or_path}: no weights ({' or '.join(_WEIGHTS[::2])}) are at hand. {_ways()}")
+        raise CheckpointError(
+            f"{name_or_path}: no weights ({' or '.join(_WEIGHTS[::2])}) are at hand. {_looked()}{_ways(to_train)}"
+        )
     _refuse_pointer(Path(found))
     if found.endswith(".index.json"):
-        with _as_checkpoint_errors(name_or_path):
+        with _as_checkpoint_errors(name_or_path, to_train):
             shards = set(json.loads(Path(found).read_text(encoding="utf-8"))["weight_map"].values())
         for shard in sorted(shards):
             if (Path(found).parent / shard).is_file():
@@ -179,17 +192,24 @@ def _initialize(model: Any, module: Any) -> None:
         model._init_weights(part)
 
 
-def load_classifier(name_or_path: str | Path) -> tuple[Any, Any]:
+def load_classifier(name_or_path: str | Path, revision: str | None = None) -> tuple[Any, Any]:
     """Load a finished classifier and its feature extractor, in evaluation mode, float32.
+
+    Args:
+        name_or_path (`str` or `Path`): Folder or Hub id.
+        revision (`str`, *optional*): Branch, tag or commit of a Hub id.
 
     Raises:
         CheckpointError: The folder is missing or incomplete, or some weights are not in it; it says which.
+        OptionError: A revision of a local folder.
     """
     name = str(name_or_path)
+    refuse_local_revision(name, revision)
     _check_folder(name, CONFIG, EXTRACTOR)
-    extractor = read_extractor(name, {})
-    find_weights(name)
-    model, info = _from_pretrained(name)
+    revision = _commit(name, revision)
+    extractor = read_extractor(name, {}, revision, to_train=False)
+    find_weights(name, revision, to_train=False)
+    model, info = _from_pretrained(name, to_train=False, revision=revision)
     absent = sorted(set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]})
     absent = [name for name in absent if not name.endswith(NOT_LEARNT)]
     if absent:
@@ -200,11 +220,26 @@ def load_classifier(name_or_path: str | Path) -> tuple[Any, Any]:
     return model.eval(), extractor
 
 
-def _from_pretrained(name_or_path: str, **values: Any) -> tuple[Any, dict[str, Any]]:
+def _commit(name: str, revision: str | None) -> str | None:
+    """Return the commit of a Hub id's revision, so that all its files are of one; what was given where it is local.
+
+    Asked by the configuration, since transformers does not say why it finds no feature extractor.
+    """
+    from transformers.utils import cached_file
+    from transformers.utils.hub import extract_commit_hash
+
+    if is_local(name):
+        return revision
+    with _as_checkpoint_errors(name, to_train=False, revision=revision):
+        path = cached_file(name, CONFIG, revision=revision)
+    return extract_commit_hash(path, None) or revision
+
+
+def _from_pretrained(name_or_path: str, to_train: bool = True, **values: Any) -> tuple[Any, dict[str, Any]]:
     import torch
     from transformers import AutoModelForAudioClassification
 
-    with _as_checkpoint_errors(name_or_path), _no_loading_report():
+    with _as_checkpoint_errors(name_or_path, to_train), _no_loading_report():
         return AutoModelForAudioClassification.from_pretrained(
             name_or_path,
             dtype=torch.float32,
@@ -280,6 +315,16 @@ def is_local(name: str) -> bool:
     return path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1 or path.parent.is_dir()
 
 
+def refuse_local_revision(name: str, revision: str | None) -> None:
+    """Refuse a revision of what is no Hub id.
+
+    Raises:
+        OptionError: Names both.
+    """
+    if revision is not None and is_local(name):
+        raise OptionError(f"--revision {revision}: {name} is a local folder, which has no revisions; leave it out")
+
+
 def refuse_unknown(option: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Refuse names of values that a configuration does not have, with the nearest name.
 
@@ -301,26 +346,36 @@ def as_option_errors(option: str) -> Iterator[None]:
         raise OptionError(f"--{option}: {error}") from error
 
 
-def _ways() -> str:
+def _looked() -> str:
     from huggingface_hub.constants import HF_HOME
 
+    return f"Looked in the cache ({HF_HOME}) and, unless it is offline, on the Hub. "
+
+
+def _ways(to_train: bool) -> str:
+    ways = f"a local folder that holds {CONFIG}, {EXTRACTOR} and model.safetensors"
+    if not to_train:
+        return f"Give {ways}, or set HF_HOME to a folder whose cache holds it"
     return (
-        f"Looked in the cache ({HF_HOME}) and, unless it is offline, on the Hub. Give a local folder that holds {CONFIG}, "
-        f"{EXTRACTOR} and model.safetensors, set HF_HOME to a folder whose cache holds it, or train without "
-        "pre-trained weights with --from_scratch"
+        f"Give {ways}, set HF_HOME to a folder whose cache holds it, or train without pre-trained weights with "
+        "--from_scratch"
     )
 
 
 @contextmanager
-def _as_checkpoint_errors(name: str) -> Iterator[None]:
+def _as_checkpoint_errors(name: str, to_train: bool = True, revision: str | None = None) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        why = None if is_local(name) else why_not(error, name)
+        if why is not None:
+            ways = f". {_ways(to_train)}" if to_train or NOT_CACHED in why else ""
+            raise CheckpointError(f"{name}{f'@{revision}' if revision else ''}: {why}{ways}") from error
         lines = str(error).strip().splitlines()
         reason = lines[0] if lines else type(error).__name__
         if "trust_remote_code" in str(error):
             reason = "it brings code of its own, which is not run here"
-        ways = "" if is_local(name) else f". {_ways()}"
+        ways = "" if is_local(name) else f". {_looked()}{_ways(to_train)}"
         raise CheckpointError(f"{name}: cannot be loaded ({reason}){ways}") from error
