@@ -8,6 +8,18 @@ from mgc_hf.errors import MgcHfError, PublishError
 from mgc_hf.hub.waiting import WaitedTooLong
 
 _TOKENS = "https://huggingface.co/settings/tokens"
+#: What the system says of a disk that takes nothing more, or of a folder that takes nothing at all.
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk is full: its quota is used up",
+    errno.EFBIG: "a file is not allowed to grow so large (see ulimit -f)",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "a file or folder may not be read or written",
+    errno.EPERM: "a file or folder may not be read or written",
+    errno.ENOTDIR: "what should be a folder is a file",
+    errno.EIO: "the disk does not work",
+}
+_DISK_CURE = "a push writes to HF_HOME and TMPDIR: make room there, or let them name another disk"
 _AGAIN = "nothing was published in part, and the same command again finishes the job"
 
 
@@ -41,9 +53,9 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
             text = f"{endpoint} cannot be reached ({cause}); check the network (or HF_ENDPOINT): {_AGAIN}"
         elif isinstance(cause, httpx2.TransportError):
             text = f"the connection to {endpoint} was lost ({cause or type(cause).__name__}): {_AGAIN}"
-        elif isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        elif isinstance(cause, OSError) and cause.errno in _DISK:
             where = f" ({cause.filename})" if cause.filename else ""
-            text = f"the disk is full{where}; free some space (TMPDIR and HF_HOME may name another disk): {_AGAIN}"
+            text = f"{_DISK[cause.errno]}{where}; {_DISK_CURE}: {_AGAIN}"
         if text:
             return PublishError(f"{repo_id}: {text}")
     return None

@@ -5,6 +5,7 @@ Revisions come percent-encoded (`refs%2Fpr%2F1`), so requests are told apart by 
 
 import asyncio
 import re
+import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from tests.hub.errors import HubError
-from tests.hub.faults import Arrival, Fault, Seen, error_of
+from tests.hub.faults import Arrival, Fault, Progress, Seen, error_of
 from tests.hub.store import Entry, Repo, Store, git_sha1, pointer
 
 #: User -> tokens that may write and read. All of them belong to the organisation.
@@ -58,7 +59,9 @@ class Hub:
         endpoint (`str`): Its own address; set when it is known.
         faults (`list[Fault]`): What goes wrong.
         on_arrival (`Arrival`, *optional*): Hears of each request.
+        on_bytes (`Progress`, *optional*): Hears of each piece of a body.
         log (`list[Seen]`): All requests so far.
+        open (`int`): Requests that are being answered.
         lfs_chunk (`int`, *optional*): Larger LFS files are uploaded in parts of so many bytes.
         all_regular (`bool`): Whether every file is sent inside the commit.
     """
@@ -68,7 +71,9 @@ class Hub:
         self.endpoint = ""
         self.faults: list[Fault] = []
         self.on_arrival: Arrival | None = None
+        self.on_bytes: Progress | None = None
         self.log: list[Seen] = []
+        self.open = 0
         self.lfs_chunk: int | None = None
         self.all_regular = False
         self.parts: dict[str, dict[str, Any]] = {}
@@ -80,6 +85,13 @@ class Hub:
                 await send({"type": f"{message['type']}.complete"})
                 if message["type"] == "lifespan.shutdown":
                     return
+        self.open += 1
+        try:
+            await self._request(scope, receive, send)
+        finally:
+            self.open -= 1
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
         raw = scope["raw_path"].decode()
         number = len(self.log) + 1
@@ -106,6 +118,10 @@ class Hub:
     async def _before(self, fault: Fault, request: Request, receive: Any) -> None:
         if fault.kind == "slow_reply":
             await asyncio.sleep(float(fault.values.get("after", 1.0)))
+        elif fault.kind == "meet":
+            deadline = time.monotonic() + 60
+            while fault.seen < int(fault.values.get("count", 2)) and time.monotonic() < deadline:
+                await asyncio.sleep(0.005)
         elif fault.kind == "slow":
             request.state.slow = float(fault.values.get("rate", 1e6))
         elif fault.kind == "cut":
@@ -183,9 +199,13 @@ class Hub:
 
     async def chunks(self, request: Request) -> Any:
         """Yield the body's pieces, slowly if a fault says so."""
+        came = 0
         async for chunk in request.stream():
             if request.state.slow:
                 await asyncio.sleep(len(chunk) / request.state.slow)
+            came += len(chunk)
+            if self.on_bytes is not None:
+                self.on_bytes(request.method, request.url.path, came)
             yield chunk
 
     def entry(self, content: bytes) -> Entry:
