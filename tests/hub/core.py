@@ -4,6 +4,7 @@ Revisions come percent-encoded (`refs%2Fpr%2F1`), so requests are told apart by 
 """
 
 import asyncio
+import base64
 import re
 import time
 import urllib.parse
@@ -236,6 +237,11 @@ def _decoded(part: str) -> str:
     return urllib.parse.unquote(part)
 
 
+def content_of(file: dict[str, Any]) -> bytes:
+    """Return what a file that is sent inside JSON holds."""
+    return base64.b64decode(file["content"]) if file.get("encoding") == "base64" else file["content"].encode()
+
+
 def repo_type_of(kind: str) -> str:
     return kind.removesuffix("s")
 
@@ -273,7 +279,7 @@ def linked(request: Request, items: list[Any], page: int, cursor_name: str = "cu
     start = int(request.query_params.get(cursor_name) or 0)
     limit = request.query_params.get("limit")
     page = min(page, int(limit)) if limit else page
-    headers = {}
+    headers = {"X-Total-Count": str(len(items))}
     if start + page < len(items):
         address = request.url.include_query_params(**{cursor_name: start + page})
         headers["Link"] = f'<{address}>; rel="next"'

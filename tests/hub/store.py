@@ -259,8 +259,16 @@ class Store:
             key = repo_type, self.moved.get(key, "").lower()
         raise HubError(404, "Repository not found", code="RepoNotFound")
 
-    def create(self, repo_type: str, repo_id: str, author: str, private: bool = False, sdk: str | None = None) -> Repo:
-        """Make a repository whose first commit holds `.gitattributes`, as the Hub does.
+    def create(
+        self,
+        repo_type: str,
+        repo_id: str,
+        author: str,
+        private: bool = False,
+        sdk: str | None = None,
+        files: dict[str, Entry] | None = None,
+    ) -> Repo:
+        """Make a repository whose first commit holds `.gitattributes`, as the Hub does, and what else is given.
 
         Raises:
             HubError: 400 for a bad name, 409 where it exists.
@@ -275,7 +283,8 @@ class Store:
         attributes = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in patterns).encode()
         self.repos[repo_type, repo_id.lower()] = repo
         entry = Entry(git_sha1(attributes), len(attributes), self.put(attributes), lfs=False)
-        self.add_commit(repo, "refs/heads/main", None, {".gitattributes": entry}, "initial commit", "", author)
+        tree = {".gitattributes": entry, **(files or {})}
+        self.add_commit(repo, "refs/heads/main", None, tree, "initial commit", "", author)
         return repo
 
     def delete(self, repo: Repo) -> None:
@@ -376,18 +385,19 @@ class Store:
         self.save(repo)
         return commit
 
-    def is_lfs(self, repo: Repo, commit: Commit, path: str, size: int) -> bool:
-        """Whether a file goes to LFS, by the commit's `.gitattributes` or its size."""
+    def lfs_rules(self, commit: Commit) -> str:
+        """Return a commit's `.gitattributes`."""
+        entry = commit.tree.get(".gitattributes")
+        return "" if entry is None else self.read(entry).decode(errors="replace")
+
+    def is_lfs(self, rules: str, path: str, size: int) -> bool:
+        """Whether a file goes to LFS, by the text of `.gitattributes` or its size."""
         if size == 0 or path == ".gitattributes":
             return False
-        rules = commit.tree.get(".gitattributes")
-        if rules is not None:
-            for line in self.read(rules).decode(errors="replace").splitlines():
-                pattern, *attributes = line.split() or [""]
-                if "filter=lfs" in attributes and (
-                    fnmatch(path, pattern) or fnmatch(path.rpartition("/")[2], pattern)
-                ):
-                    return True
+        for line in rules.splitlines():
+            pattern, *attributes = line.split() or [""]
+            if "filter=lfs" in attributes and (fnmatch(path, pattern) or fnmatch(path.rpartition("/")[2], pattern)):
+                return True
         return size > REGULAR_LIMIT
 
     def check_ref_name(self, name: str) -> None:

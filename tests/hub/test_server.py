@@ -219,6 +219,26 @@ def test_a_download_goes_on_where_it_stopped(hub, alice):
         assert answer.read() == bytes(range(240, 250))
 
 
+def test_what_other_clients_ask_for(hub, alice):
+    """JavaScript's client makes repositories with files in them, sends its `.gitattributes` along, counts commits."""
+
+    def ask(path, body=None):
+        headers = {"Authorization": f"Bearer {alice.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(hub.endpoint + path, json.dumps(body).encode() if body else None, headers)
+        with urllib.request.urlopen(request) as answer:
+            return answer.headers, answer.read()
+
+    file = {"path": "a.txt", "content": "YQ==", "encoding": "base64"}
+    ask("/api/repos/create", {"name": "filled", "organization": "alice", "files": [file]})
+    assert ask("/alice/filled/resolve/main/a.txt")[1] == b"a"
+    asked = {"files": [{"path": "x.odd", "size": 5, "sample": ""}], "gitAttributes": "*.odd filter=lfs\n"}
+    assert json.loads(ask(f"/api/models/{ID}/preupload/main", asked)[1])["files"][0]["uploadMode"] == "lfs"
+    commit(alice, add("w.bin", b"weights"))
+    assert ask(f"/api/models/{ID}/commits/main?limit=1")[0]["X-Total-Count"] == "2"
+    assert ask(f"/{ID}/resolve/main/w.bin")[1] == b"weights"
+    assert ask(f"/{ID}/raw/main/w.bin")[1].startswith(b"version https://git-lfs.github.com/spec/v1\noid sha256:")
+
+
 def test_the_file_system_reads_parts(api, alice):
     commit(alice, add("data/w.bin", bytes(range(250)) * 100))
     files = HfFileSystem(endpoint=alice.endpoint, token=alice.token)

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from tests.hub import pages
 from tests.hub.core import TREE_PAGE, Hub, kind_of, linked, route
 from tests.hub.errors import HubError
-from tests.hub.store import Commit, Entry, Repo
+from tests.hub.store import Commit, Entry, Repo, pointer
 
 
 def _item(path: str, entry: Entry, last: Commit | None) -> dict[str, Any]:
@@ -206,9 +206,11 @@ def _no_entry(commit: Commit, path: str) -> HubError:
     return HubError(404, f"Entry not found: {path}", code="EntryNotFound", headers={"X-Repo-Commit": commit.id})
 
 
-@route("GET HEAD", "/{P}{ID}/(?:resolve|raw)/{REV}/{PATH}")
-async def resolve(hub: Hub, request: Request, prefix: str | None, repo_id: str, revision: str, path: str) -> Response:
-    """A file's content."""
+@route("GET HEAD", "/{P}{ID}/(?P<view>resolve|raw)/{REV}/{PATH}")
+async def resolve(
+    hub: Hub, request: Request, prefix: str | None, repo_id: str, view: str, revision: str, path: str
+) -> Response:
+    """A file's content, or as git has it: the pointer of an LFS file."""
     repo = hub.readable(request, kind_of(prefix), repo_id)
     commit = repo.resolve(revision)
     entry = commit.tree.get(path)
@@ -216,6 +218,9 @@ async def resolve(hub: Hub, request: Request, prefix: str | None, repo_id: str, 
         raise _no_entry(commit, path)
     if repo.gated and hub.caller(request) is None:
         raise HubError(403, f"Access to {repo.type} {repo.id} is restricted", code="GatedRepo")
+    if view == "raw" and entry.lfs:
+        text = pointer(entry.sha256, entry.size)
+        entry = Entry(entry.oid, len(text), hub.store.put(text), lfs=False)
     headers = {"X-Repo-Commit": commit.id, "ETag": f'"{entry.etag}"', "Accept-Ranges": "bytes"}
     if entry.lfs:
         headers |= {"X-Linked-Etag": f'"{entry.etag}"', "X-Linked-Size": str(entry.size)}

@@ -9,7 +9,7 @@ import yaml
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.hub.core import LIST_PAGE, ORGANISATION, Hub, linked, owns, repo_type_of, route, user_of
+from tests.hub.core import LIST_PAGE, ORGANISATION, Hub, content_of, linked, owns, repo_type_of, route, user_of
 from tests.hub.errors import HubError
 from tests.hub.store import PREFIX, TYPES, Commit, Entry, Repo
 
@@ -56,8 +56,9 @@ async def create_repo(hub: Hub, request: Request) -> Response:
     repo_id = f"{namespace}/{asked['name']}"
     private = asked.get("visibility") == "private" or bool(asked.get("private"))
     url = f"{hub.endpoint}/{PREFIX[repo_type]}{repo_id}"
+    files = {file["path"]: hub.entry(content_of(file)) for file in asked.get("files") or []}
     try:
-        repo = hub.store.create(repo_type, repo_id, writer, private, asked.get("sdk"))
+        repo = hub.store.create(repo_type, repo_id, writer, private, asked.get("sdk"), files)
     except HubError as error:
         if error.status == 409:
             error.body = {"url": url}

@@ -1,6 +1,5 @@
 """Uploads: how each file is to be sent, large files whole or in parts, and the commit."""
 
-import base64
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from tests.hub import discussions
-from tests.hub.core import Hub, kind_of, route
+from tests.hub.core import Hub, content_of, kind_of, route
 from tests.hub.errors import HubError
 from tests.hub.store import PREFIX, Entry
 
@@ -29,9 +28,9 @@ async def preupload(hub: Hub, request: Request, kind: str, repo_id: str, revisio
     commit, asked = repo.resolve(revision), json.loads(await hub.body(request))
     if len(asked["files"]) > 256:
         raise HubError(400, "too many files")
-    answers = []
+    rules, answers = asked.get("gitAttributes") or hub.store.lfs_rules(commit), []
     for file in asked["files"]:
-        is_lfs = not hub.all_regular and hub.store.is_lfs(repo, commit, file["path"], file["size"])
+        is_lfs = not hub.all_regular and hub.store.is_lfs(rules, file["path"], file["size"])
         answer = {"path": file["path"], "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False}
         if file["path"] in commit.tree:
             answer["oid"] = commit.tree[file["path"]].etag
@@ -89,10 +88,7 @@ async def commit(hub: Hub, request: Request, kind: str, repo_id: str, revision: 
 
 def _change(hub: Hub, key: str, value: dict[str, Any]) -> tuple[str, Entry | None]:
     if key == "file":
-        content = value["content"]
-        return value["path"], hub.entry(
-            base64.b64decode(content) if value.get("encoding") == "base64" else content.encode()
-        )
+        return value["path"], hub.entry(content_of(value))
     if key == "lfsFile":
         return value["path"], hub.lfs_entry(value["oid"])
     if key == "deletedFile":
