@@ -2,6 +2,7 @@
 
 import datetime
 import errno
+import re
 from collections.abc import Iterator
 
 from mgc_hf.errors import MgcHfError, PublishError
@@ -54,8 +55,9 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
         elif isinstance(cause, httpx2.TransportError):
             text = f"the connection to {endpoint} was lost ({cause or type(cause).__name__}): {_AGAIN}"
         elif isinstance(cause, OSError) and cause.errno in _DISK:
-            where = f" ({cause.filename})" if cause.filename else ""
-            text = f"{_DISK[cause.errno]}{where}; {_DISK_CURE}: {_AGAIN}"
+            text = _disk(cause.errno, cause.filename)
+        elif isinstance(cause, ConnectionError | RuntimeError):
+            text = _of_xet(cause, endpoint)
         if text:
             return PublishError(f"{repo_id}: {text}")
     return None
@@ -82,10 +84,33 @@ def _too_long(cause: WaitedTooLong, endpoint: str) -> str:
     return f"{endpoint} {what}; {come} (--timeout is what one command waits in all): {_AGAIN}"
 
 
+def _disk(number: int, file: str | None = None) -> str:
+    where = f" ({file})" if file else ""
+    return f"{_DISK[number]}{where}; {_DISK_CURE}: {_AGAIN}"
+
+
+def _of_xet(cause: Exception, endpoint: str) -> str | None:
+    """Tell an error of hf-xet, which sends large files: it raises Python's own classes, and only its text says more."""
+    said = (str(cause).splitlines() or [""])[0]
+    number = re.search(r"\(os error (\d+)\)", said)
+    if number and int(number[1]) in _DISK:
+        return _disk(int(number[1]))
+    status = re.search(r"HTTP status \w+ error \((\d{3})", said)
+    if status:
+        return _of_status(int(status[1]), said, endpoint)
+    if isinstance(cause, ConnectionError):
+        return f"the connection to {endpoint} was lost ({said or type(cause).__name__}): {_AGAIN}"
+    return None
+
+
 def _refused(cause: "Exception", endpoint: str) -> str:
     response = getattr(cause, "response", None)
     status = getattr(response, "status_code", 0)
     said = (getattr(cause, "server_message", None) or "").strip() or str(cause).splitlines()[0]
+    return _of_status(status, said, endpoint)
+
+
+def _of_status(status: int, said: str, endpoint: str) -> str:
     if status == 401:
         return f"the Hub does not know the token ({said}); it may have expired: make one at {_TOKENS}, `hf auth login`"
     if status == 403 and "storage" in said.lower():

@@ -5,7 +5,9 @@ Revisions come percent-encoded (`refs%2Fpr%2F1`), so requests are told apart by 
 
 import asyncio
 import base64
+import hashlib
 import re
+import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from tests.hub.errors import HubError
 from tests.hub.faults import Arrival, Fault, Progress, Seen, error_of
 from tests.hub.store import Entry, Repo, Store, git_sha1, pointer
+from tests.hub.xet import Stores
 
 #: User -> tokens that may write and read. All of them belong to the organisation.
 USERS = {
@@ -65,10 +68,12 @@ class Hub:
         open (`int`): Requests that are being answered.
         lfs_chunk (`int`, *optional*): Larger LFS files are uploaded in parts of so many bytes.
         all_regular (`bool`): Whether every file is sent inside the commit.
+        xet (`Stores`): Where clients with Xet put large files; those without it use LFS.
     """
 
     def __init__(self, root: Path):
         self.store = Store(root)
+        self.xet = Stores(root / "xet")
         self.endpoint = ""
         self.faults: list[Fault] = []
         self.on_arrival: Arrival | None = None
@@ -214,7 +219,7 @@ class Hub:
         return Entry(git_sha1(content), len(content), self.store.put(content), lfs=False)
 
     def lfs_entry(self, sha256: str) -> Entry:
-        """Return the entry of an uploaded LFS file.
+        """Return the entry of a large file that was uploaded.
 
         Raises:
             HubError: 400 where it was not uploaded.
@@ -223,6 +228,20 @@ class Hub:
             raise HubError(400, f"LFS pointer pointed to a file that does not exist: {sha256}")
         size = self.store.path_of(sha256).stat().st_size
         return Entry(git_sha1(pointer(sha256, size)), size, sha256, lfs=True)
+
+    def take_from_xet(self, wanted: set[str]) -> None:
+        """Keep those of these files that clients with Xet have put down as a whole."""
+        with tempfile.TemporaryDirectory(dir=self.store.incoming) as target:
+            self.xet.fetch(wanted, Path(target))
+            for sha256 in wanted:
+                path = Path(target) / sha256
+                if path.is_file() and _sha256(path) == sha256:
+                    self.store.take(path, sha256)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Cut(Exception):

@@ -236,3 +236,63 @@ def test_two_people_write_different_files_at_the_same_moment(hub, api, push, tmp
     assert stored(hub, SHARED_ID) == content_of(folder) | notes
     assert len(commits(api, SHARED_ID)) == 3
     assert_whole(hub, SHARED_ID)
+
+
+WITH_XET = {"HF_HUB_DISABLE_XET": "0"}
+
+
+def test_large_files_come_by_xet_too(hub, api, push, tmp_path):
+    """An unmodified client has Xet on: one commit, whole, and from the same home a file that has changed a little."""
+    folder = run_like(tmp_path / "run", 1, 3_000_000)
+    assert push(folder, **WITH_XET)[0] == 0
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2_000_000] + b"other" + weights.read_bytes()[2_000_000:])
+    assert push(folder, **WITH_XET)[0] == 0
+    assert stored(hub) == content_of(folder)
+    assert_whole(hub)
+    assert len(commits(api)) == 3
+    assert not [seen for seen in hub.log if "/_lfs/" in seen.path]
+    assert len([seen for seen in hub.log if "/xet-write-token/" in seen.path]) == 2
+
+
+XET_FAILURES = [
+    (Fault("no_right", "GET", "/xet-write-token/"), QUICK, "no right to write there"),
+    (Fault("unavailable", "GET", "/xet-write-token/"), QUICK, "is busy (status 503"),
+    (Fault("cut", "GET", "/xet-write-token/"), QUICK, "was lost"),
+    (None, (QUICK[0], LIMITED + QUICK[1], QUICK[2]), "not allowed to grow so large"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "start", "told"), XET_FAILURES, ids=[told for *_, told in XET_FAILURES])
+def test_a_failure_of_xet_is_one_error_within_the_limit_and_the_same_command_finishes(
+    hub, push, tmp_path, fault, start, told
+):
+    folder = run_like(tmp_path / "run", 1, 3_000_000)
+    hub.faults = [fault] if fault else []
+    began = time.monotonic()
+    status, _, err = push(folder, ID, "--timeout", "4", start=start, **WITH_XET)
+    errors = [line for line in err.splitlines() if line.startswith("mgc-hf: error:")]
+    assert status == 1
+    assert len(errors) == 1, err
+    assert told in errors[0]
+    assert time.monotonic() - began < 60
+    assert not stored(hub)
+    hub.faults = []
+    assert push(folder, **WITH_XET)[0] == 0
+    assert stored(hub) == content_of(folder)
+    assert_whole(hub)
+
+
+@pytest.mark.slow
+def test_a_data_set_comes_by_xet_too(hub, api, client):
+    code = (
+        "import datasets; rows = {'n': list(range(20_000)), 'text': [str(n) * 20 for n in range(20_000)]}; "
+        "datasets.Dataset.from_dict(rows).push_to_hub('alice/data', num_shards=3); "
+        "assert datasets.load_dataset('alice/data', split='train').to_dict() == rows"
+    )
+    client("-c", code, check=0, **WITH_XET)
+    assert_whole(hub, "alice/data", "dataset")
+    assert len(list(api().list_repo_commits("alice/data", repo_type="dataset"))) == 2
+    assert len([path for path in api().list_repo_files("alice/data", repo_type="dataset") if ".parquet" in path]) == 3
+    assert not [seen for seen in hub.log if "/_lfs/" in seen.path]
