@@ -40,6 +40,8 @@ _PARTS = {
     "NUM": r"(?P<num>\d+)",
     "NAME": "(?P<name>.+)",
 }
+#: Where the namespace would stand in a path that has none: only the oldest repositories of the real Hub do without.
+_NO_NAMESPACE = re.compile(r"^(/api/(?:models|datasets|spaces)/|/(?:datasets/|spaces/)?)")
 
 
 def route(methods: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -119,6 +121,7 @@ class Hub:
             _abort(receive)
             return
         self.log[number - 1] = Seen(number, seen.method, seen.path, seen.user, response.status_code)
+        response.headers["X-Request-Id"] = f"Root={number}"
         await response(scope, receive, send)
 
     async def _before(self, fault: Fault, request: Request, receive: Any) -> None:
@@ -154,6 +157,9 @@ class Hub:
                 return await handler(self, request, **values)
         if allowed:
             raise HubError(405, "Method not allowed")
+        spelled_out = _NO_NAMESPACE.sub(r"\1-/", raw)
+        if any(expression.fullmatch(spelled_out) for _, expression, _ in _ROUTES):
+            raise HubError(404, "Repository not found", code="RepoNotFound")
         raise HubError(404, f"Sorry, we can't find the page you are looking for: {raw}")
 
     # Who may do what
@@ -164,6 +170,15 @@ class Hub:
         repo = self.store.get(repo_type_of(kind), repo_id)
         if repo.private and not (user and owns(user, repo.namespace)):
             raise HubError(404 if user else 401, "Repository not found", code="RepoNotFound")
+        return repo
+
+    def downloadable(self, request: Request, kind: str, repo_id: str) -> Repo:
+        """Return a repository whose files the caller may have: a gated one is for those who own it."""
+        repo, user = self.readable(request, kind, repo_id), self.caller(request)
+        if repo.gated and not (user and owns(user, repo.namespace)):
+            told = f"Access to {repo.type} {repo.id} is restricted"
+            told += " and you are not in the authorized list." if user else ". You must be authenticated to access it."
+            raise HubError(403 if user else 401, told, code="GatedRepo")
         return repo
 
     def writable(self, request: Request, kind: str, repo_id: str) -> tuple[Repo, str]:

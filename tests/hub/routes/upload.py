@@ -43,10 +43,13 @@ async def preupload(hub: Hub, request: Request, kind: str, repo_id: str, revisio
     commit, asked = repo.resolve(revision), json.loads(await hub.body(request))
     if len(asked["files"]) > 256:
         raise HubError(400, "too many files")
-    rules, answers = asked.get("gitAttributes") or hub.store.lfs_rules(commit), []
+    rules = asked.get("gitAttributes") or hub.store.text_of(commit, ".gitattributes")
+    ignore = asked.get("gitIgnore") or hub.store.text_of(commit, ".gitignore")
+    answers = []
     for file in asked["files"]:
         is_lfs = not hub.all_regular and hub.store.is_lfs(rules, file["path"], file["size"])
-        answer = {"path": file["path"], "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False}
+        is_ignored = hub.store.is_ignored(ignore, file["path"])
+        answer = {"path": file["path"], "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": is_ignored}
         if file["path"] in commit.tree:
             answer["oid"] = commit.tree[file["path"]].etag
         answers.append(answer)
