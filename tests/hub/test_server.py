@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -327,6 +328,11 @@ def test_cards_are_validated(alice):
     ):
         with pytest.raises(ValueError, match="Invalid metadata"):
             commit(alice, add("README.md", bad))
+    body = json.dumps({"content": bad, "repoType": "model"}).encode()
+    headers = {"Accept": "text/plain"}  # so does `ModelCard.validate`
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{alice.endpoint}/api/validate-yaml", body, headers))
+    assert caught.value.read().startswith(b'- Error: "license" must be one of')
 
 
 def test_two_at_once_lose_nothing(api):

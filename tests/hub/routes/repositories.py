@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tests.hub.core import LIST_PAGE, ORGANISATION, Hub, content_of, linked, owns, repo_type_of, route, user_of
 from tests.hub.errors import HubError
@@ -24,7 +24,7 @@ LICENCES = set(
     fair-noncommercial-research-license gemma gfdl gpl gpl-2.0 gpl-3.0 grok2-community h-research intel-research isc lgpl
     lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by
     ofl-1.1 openmdw-1.0 openrail openrail++ osl-3.0 other pddl postgresql unknown unlicense wtfpl zlib
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 
@@ -158,6 +158,8 @@ async def validate_yaml(hub: Hub, request: Request) -> Response:
     else:
         problem = "" if isinstance(metadata, dict | None) else "metadata must be a mapping"
         problem = problem or _problem(metadata or {}, asked.get("repoType", "model"))
+    if problem and "text/plain" in request.headers.get("accept", ""):
+        return PlainTextResponse(f"- Error: {problem}", status_code=400)
     if problem:
         return JSONResponse({"errors": [{"message": problem}], "warnings": []}, status_code=400)
     warnings = [] if metadata else [{"message": "empty or missing yaml metadata in repo card"}]
