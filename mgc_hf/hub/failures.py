@@ -2,6 +2,7 @@
 
 import datetime
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,18 @@ from mgc_hf.errors import MgcHfError, PublishError
 from mgc_hf.hub.waiting import WaitedTooLong
 
 _TOKENS = "https://huggingface.co/settings/tokens"
+#: What the system says of a disk that takes nothing more, or of a folder that takes nothing at all.
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk is full: its quota is used up",
+    errno.EFBIG: "a file is not allowed to grow so large (see ulimit -f)",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "a file or folder may not be read or written",
+    errno.EPERM: "a file or folder may not be read or written",
+    errno.ENOTDIR: "what should be a folder is a file",
+    errno.EIO: "the disk does not work",
+}
+_DISK_CURE = "a push writes to HF_HOME and TMPDIR: make room there, or let them name another disk"
 _AGAIN = "nothing was published in part, and the same command again finishes the job"
 
 
@@ -56,9 +69,10 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
             text = f"{endpoint} cannot be reached ({cause}); check the network (or HF_ENDPOINT): {_AGAIN}"
         elif isinstance(cause, httpx2.TransportError):
             text = f"the connection to {endpoint} was lost ({cause or type(cause).__name__}): {_AGAIN}"
-        elif isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f" ({cause.filename})" if cause.filename else ""
-            text = f"the disk is full{where}; free some space (TMPDIR and HF_HOME may name another disk): {_AGAIN}"
+        elif isinstance(cause, OSError) and cause.errno in _DISK:
+            text = _disk(cause.errno, cause.filename)
+        elif isinstance(cause, ConnectionError | RuntimeError):
+            text = _of_xet(cause, endpoint)
         elif isinstance(cause, ValueError) and str(cause).startswith("Invalid metadata"):
             text = f"the Hub does not take the card's header ({' '.join(str(cause).split())}); mend README.md"
         if text:
@@ -87,10 +101,33 @@ def _too_long(cause: WaitedTooLong, endpoint: str) -> str:
     return f"{endpoint} {what}; {come} (--timeout is what one command waits in all): {_AGAIN}"
 
 
+def _disk(number: int, file: str | None = None) -> str:
+    where = f" ({file})" if file else ""
+    return f"{_DISK[number]}{where}; {_DISK_CURE}: {_AGAIN}"
+
+
+def _of_xet(cause: Exception, endpoint: str) -> str | None:
+    """Tell an error of hf-xet, which sends large files: it raises Python's own classes, and only its text says more."""
+    said = (str(cause).splitlines() or [""])[0]
+    number = re.search(r"\(os error (\d+)\)", said)
+    if number and int(number[1]) in _DISK:
+        return _disk(int(number[1]))
+    status = re.search(r"HTTP status \w+ error \((\d{3})", said)
+    if status:
+        return _of_status(int(status[1]), said, endpoint)
+    if isinstance(cause, ConnectionError):
+        return f"the connection to {endpoint} was lost ({said or type(cause).__name__}): {_AGAIN}"
+    return None
+
+
 def _refused(cause: "Exception", endpoint: str) -> str:
     response = getattr(cause, "response", None)
     status = getattr(response, "status_code", 0)
     said = (getattr(cause, "server_message", None) or "").strip() or str(cause).splitlines()[0]
+    return _of_status(status, said, endpoint)
+
+
+def _of_status(status: int, said: str, endpoint: str) -> str:
     if status == 401:
         return f"the Hub does not know the token ({said}); it may have expired: make one at {_TOKENS}, `hf auth login`"
     if status == 403 and "storage" in said.lower():

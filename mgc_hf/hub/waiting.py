@@ -2,8 +2,10 @@
 
 huggingface_hub tries again after 429, 5xx and lost connections, up to five times each, and sleeps as long as
 `Retry-After` says. Here its HTTP client adds up what it is about to sleep, and refuses where that would be too long.
+hf-xet, which sends large files, has a client of its own and is told its limit.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ from typing import Any
 #: What huggingface_hub tries again, and its first and longest wait without `Retry-After` (`http_backoff`), seconds.
 STATUSES = (408, 429, 500, 502, 503, 504)
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 8.0
+#: For how long hf-xet tries again; six minutes by default.
+_XET_LIMIT = "HF_XET_CLIENT_RETRY_MAX_DURATION"
 
 
 class WaitedTooLong(Exception):
@@ -101,12 +105,16 @@ def limited_waiting(seconds: float) -> Iterator["_Patience"]:
         hooks = {"request": [_http.hf_request_event_hook]}
         return PatientClient(event_hooks=hooks, follow_redirects=True, timeout=httpx2.Timeout(60.0))
 
-    before = _http._GLOBAL_CLIENT_FACTORY
+    before, is_ours = _http._GLOBAL_CLIENT_FACTORY, _XET_LIMIT not in os.environ
     set_client_factory(factory)
+    if is_ours:  # read when the first large file of this process is sent
+        os.environ[_XET_LIMIT] = f"{round(seconds * 1000)}ms"
     try:
         yield patience
     finally:
         set_client_factory(before)
+        if is_ours:
+            os.environ.pop(_XET_LIMIT, None)
 
 
 def _asked(http: Any, response: Any) -> float | None:

@@ -1,5 +1,6 @@
 """A running Hub, and clients in processes of their own."""
 
+import hashlib
 import json
 import os
 import socket
@@ -16,6 +17,10 @@ from tests.hub.app import USERS
 from tests.hub.server import running
 
 ROOT = Path(__file__).parents[2]
+ID = "alice/model"
+PUSH = ("-c", "from mgc_hf.cli.main import main; main()", "push")
+#: Without loading the model in another process, which takes seconds and asks the Hub for nothing.
+QUICK = ("-c", "import mgc_hf.hub.pushing as p; p.try_folder = lambda folder: None; " + PUSH[1], "push")
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +89,30 @@ def client(hub, tmp_path):
 def last_json(text: str):
     """Return what the last line of an output holds."""
     return json.loads(text.strip().splitlines()[-1])
+
+
+def push_process(
+    hub, folder, repo_id: str, home: Path, *options: str, user="alice", start=QUICK, **more: str
+) -> subprocess.Popen:
+    """Start a push in a process of its own, without loading the model in yet another one."""
+    command = [sys.executable, *start, str(folder), repo_id, *options]
+    environment = environment_of(hub, home, user, **more)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def files(api, repo_id=ID, **more):
+    return set(api().list_repo_files(repo_id, **more)) - {".gitattributes"}
+
+
+def commits(api, repo_id=ID):
+    return [commit.title for commit in api().list_repo_commits(repo_id)]
+
+
+def assert_whole(hub, repo_id=ID, repo_type="model"):
+    """Whatever any ref names is all there, with the bytes that it says."""
+    repo = hub.store.get(repo_type, repo_id)
+    for commit in repo.refs.values():
+        for entry in repo.commits[commit].tree.values():
+            content = hub.store.read(entry)
+            assert hashlib.sha256(content).hexdigest() == entry.sha256
+            assert len(content) == entry.size

@@ -4,7 +4,11 @@ Revisions come percent-encoded (`refs%2Fpr%2F1`), so requests are told apart by 
 """
 
 import asyncio
+import base64
+import hashlib
 import re
+import tempfile
+import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from tests.hub.errors import HubError
-from tests.hub.faults import Arrival, Fault, Seen, error_of
+from tests.hub.faults import Arrival, Fault, Progress, Seen, error_of
 from tests.hub.store import Entry, Repo, Store, git_sha1, pointer
+from tests.hub.xet import Stores
 
 #: User -> tokens that may write and read. All of them belong to the organisation.
 USERS = {
@@ -35,6 +40,8 @@ _PARTS = {
     "NUM": r"(?P<num>\d+)",
     "NAME": "(?P<name>.+)",
 }
+#: Where the namespace would stand in a path that has none: only the oldest repositories of the real Hub do without.
+_NO_NAMESPACE = re.compile(r"^(/api/(?:models|datasets|spaces)/|/(?:datasets/|spaces/)?)")
 
 
 def route(methods: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -58,17 +65,23 @@ class Hub:
         endpoint (`str`): Its own address; set when it is known.
         faults (`list[Fault]`): What goes wrong.
         on_arrival (`Arrival`, *optional*): Hears of each request.
+        on_bytes (`Progress`, *optional*): Hears of each piece of a body.
         log (`list[Seen]`): All requests so far.
+        open (`int`): Requests that are being answered.
         lfs_chunk (`int`, *optional*): Larger LFS files are uploaded in parts of so many bytes.
         all_regular (`bool`): Whether every file is sent inside the commit.
+        xet (`Stores`): Where clients with Xet put large files; those without it use LFS.
     """
 
     def __init__(self, root: Path):
         self.store = Store(root)
+        self.xet = Stores(root / "xet")
         self.endpoint = ""
         self.faults: list[Fault] = []
         self.on_arrival: Arrival | None = None
+        self.on_bytes: Progress | None = None
         self.log: list[Seen] = []
+        self.open = 0
         self.lfs_chunk: int | None = None
         self.all_regular = False
         self.parts: dict[str, dict[str, Any]] = {}
@@ -80,6 +93,13 @@ class Hub:
                 await send({"type": f"{message['type']}.complete"})
                 if message["type"] == "lifespan.shutdown":
                     return
+        self.open += 1
+        try:
+            await self._request(scope, receive, send)
+        finally:
+            self.open -= 1
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
         raw = scope["raw_path"].decode()
         number = len(self.log) + 1
@@ -101,11 +121,16 @@ class Hub:
             _abort(receive)
             return
         self.log[number - 1] = Seen(number, seen.method, seen.path, seen.user, response.status_code)
+        response.headers["X-Request-Id"] = f"Root={number}"
         await response(scope, receive, send)
 
     async def _before(self, fault: Fault, request: Request, receive: Any) -> None:
         if fault.kind == "slow_reply":
             await asyncio.sleep(float(fault.values.get("after", 1.0)))
+        elif fault.kind == "meet":
+            deadline = time.monotonic() + 60
+            while fault.seen < int(fault.values.get("count", 2)) and time.monotonic() < deadline:
+                await asyncio.sleep(0.005)
         elif fault.kind == "slow":
             request.state.slow = float(fault.values.get("rate", 1e6))
         elif fault.kind == "cut":
@@ -132,6 +157,9 @@ class Hub:
                 return await handler(self, request, **values)
         if allowed:
             raise HubError(405, "Method not allowed")
+        spelled_out = _NO_NAMESPACE.sub(r"\1-/", raw)
+        if any(expression.fullmatch(spelled_out) for _, expression, _ in _ROUTES):
+            raise HubError(404, "Repository not found", code="RepoNotFound")
         raise HubError(404, f"Sorry, we can't find the page you are looking for: {raw}")
 
     # Who may do what
@@ -142,6 +170,15 @@ class Hub:
         repo = self.store.get(repo_type_of(kind), repo_id)
         if repo.private and not (user and owns(user, repo.namespace)):
             raise HubError(404 if user else 401, "Repository not found", code="RepoNotFound")
+        return repo
+
+    def downloadable(self, request: Request, kind: str, repo_id: str) -> Repo:
+        """Return a repository whose files the caller may have: a gated one is for those who own it."""
+        repo, user = self.readable(request, kind, repo_id), self.caller(request)
+        if repo.gated and not (user and owns(user, repo.namespace)):
+            told = f"Access to {repo.type} {repo.id} is restricted"
+            told += " and you are not in the authorized list." if user else ". You must be authenticated to access it."
+            raise HubError(403 if user else 401, told, code="GatedRepo")
         return repo
 
     def writable(self, request: Request, kind: str, repo_id: str) -> tuple[Repo, str]:
@@ -183,9 +220,13 @@ class Hub:
 
     async def chunks(self, request: Request) -> Any:
         """Yield the body's pieces, slowly if a fault says so."""
+        came = 0
         async for chunk in request.stream():
             if request.state.slow:
                 await asyncio.sleep(len(chunk) / request.state.slow)
+            came += len(chunk)
+            if self.on_bytes is not None:
+                self.on_bytes(request.method, request.url.path, came)
             yield chunk
 
     def entry(self, content: bytes) -> Entry:
@@ -193,7 +234,7 @@ class Hub:
         return Entry(git_sha1(content), len(content), self.store.put(content), lfs=False)
 
     def lfs_entry(self, sha256: str) -> Entry:
-        """Return the entry of an uploaded LFS file.
+        """Return the entry of a large file that was uploaded.
 
         Raises:
             HubError: 400 where it was not uploaded.
@@ -202,6 +243,20 @@ class Hub:
             raise HubError(400, f"LFS pointer pointed to a file that does not exist: {sha256}")
         size = self.store.path_of(sha256).stat().st_size
         return Entry(git_sha1(pointer(sha256, size)), size, sha256, lfs=True)
+
+    def take_from_xet(self, wanted: set[str]) -> None:
+        """Keep those of these files that clients with Xet have put down as a whole."""
+        with tempfile.TemporaryDirectory(dir=self.store.incoming) as target:
+            self.xet.fetch(wanted, Path(target))
+            for sha256 in wanted:
+                path = Path(target) / sha256
+                if path.is_file() and _sha256(path) == sha256:
+                    self.store.take(path, sha256)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Cut(Exception):
@@ -214,6 +269,11 @@ def _abort(receive: Any) -> None:
 
 def _decoded(part: str) -> str:
     return urllib.parse.unquote(part)
+
+
+def content_of(file: dict[str, Any]) -> bytes:
+    """Return what a file that is sent inside JSON holds."""
+    return base64.b64decode(file["content"]) if file.get("encoding") == "base64" else file["content"].encode()
 
 
 def repo_type_of(kind: str) -> str:
@@ -253,7 +313,7 @@ def linked(request: Request, items: list[Any], page: int, cursor_name: str = "cu
     start = int(request.query_params.get(cursor_name) or 0)
     limit = request.query_params.get("limit")
     page = min(page, int(limit)) if limit else page
-    headers = {}
+    headers = {"X-Total-Count": str(len(items))}
     if start + page < len(items):
         address = request.url.include_query_params(**{cursor_name: start + page})
         headers["Link"] = f'<{address}>; rel="next"'

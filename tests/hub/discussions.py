@@ -82,6 +82,30 @@ def change(
     return event
 
 
+def edit(
+    store: Store, repo: Repo, discussion: Discussion, user: str, event_id: str, text: str | None
+) -> dict[str, Any]:
+    """Give a comment another text, or with `None` hide it; the comment.
+
+    Raises:
+        HubError: 404, or 403 for a comment of somebody else.
+    """
+    found = [event for event in discussion.events if event["id"] == event_id and event["type"] == "comment"]
+    if not found:
+        raise HubError(404, "Comment not found")
+    event, data = found[0], found[0]["data"]
+    if user not in (event["author"]["name"], repo.namespace):
+        raise HubError(403, "This is somebody else's comment")
+    if text is None:
+        data["hidden"] = True
+    else:
+        data["latest"] = _comment(user, text)["data"]["latest"]
+        data["history"] = [*data["history"], data["latest"]]
+        data["edited"] = True
+    store.save(repo)
+    return event
+
+
 def _merge(store: Store, repo: Repo, discussion: Discussion, user: str, comment: str | None) -> dict[str, Any]:
     if not discussion.is_pull_request or discussion.status in ("merged", "closed"):
         raise HubError(400, f"Discussion {discussion.num} cannot be merged")

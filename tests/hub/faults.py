@@ -15,7 +15,8 @@ class Fault:
     Args:
         kind (`str`): A name in `ERRORS`, or `cut` (the connection ends after `after` bytes of the request's body),
             `lost_reply` (the request is carried out, then the connection ends), `slow` (the body is read at `rate` bytes
-            a second) or `slow_reply` (the answer begins after `after` seconds).
+            a second), `slow_reply` (the answer begins after `after` seconds) or `meet` (the first of `count` such requests
+            wait until all of them have come).
         method, path (`str`): Regular expressions; the whole method, any part of the path.
         first (`int`): 1 is the first request that fits.
         times (`int`): How often; 0 for always.
@@ -62,7 +63,7 @@ ERRORS: dict[str, tuple[int, str, str | None]] = {
     "too_large": (413, "Payload too large", None),
     "not_found": (404, "Repository not found", "RepoNotFound"),
 }
-KINDS = (*ERRORS, "rate_limited", "unavailable", "cut", "lost_reply", "slow", "slow_reply")
+KINDS = (*ERRORS, "rate_limited", "unavailable", "cut", "lost_reply", "slow", "slow_reply", "meet")
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,5 @@ class Seen:
 
 #: Called with a request when it has arrived, before it is answered; may kill the client.
 Arrival = Callable[[Seen], None]
+#: Called with method, path and the bytes of the body so far, for each piece that the server reads.
+Progress = Callable[[str, str, int], None]

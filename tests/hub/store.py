@@ -259,8 +259,16 @@ class Store:
             key = repo_type, self.moved.get(key, "").lower()
         raise HubError(404, "Repository not found", code="RepoNotFound")
 
-    def create(self, repo_type: str, repo_id: str, author: str, private: bool = False, sdk: str | None = None) -> Repo:
-        """Make a repository whose first commit holds `.gitattributes`, as the Hub does.
+    def create(
+        self,
+        repo_type: str,
+        repo_id: str,
+        author: str,
+        private: bool = False,
+        sdk: str | None = None,
+        files: dict[str, Entry] | None = None,
+    ) -> Repo:
+        """Make a repository whose first commit holds `.gitattributes`, as the Hub does, and what else is given.
 
         Raises:
             HubError: 400 for a bad name, 409 where it exists.
@@ -275,7 +283,8 @@ class Store:
         attributes = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in patterns).encode()
         self.repos[repo_type, repo_id.lower()] = repo
         entry = Entry(git_sha1(attributes), len(attributes), self.put(attributes), lfs=False)
-        self.add_commit(repo, "refs/heads/main", None, {".gitattributes": entry}, "initial commit", "", author)
+        tree = {".gitattributes": entry, **(files or {})}
+        self.add_commit(repo, "refs/heads/main", None, tree, "initial commit", "", author)
         return repo
 
     def delete(self, repo: Repo) -> None:
@@ -325,7 +334,7 @@ class Store:
         Args:
             repo: The repository.
             ref: Full name.
-            changes: Path and its new entry, or `None` for what goes (a path that ends in `/` is a folder).
+            changes: Path and its new entry, or `None` for a file or folder that goes (a folder's may end in `/`).
             title, message, author: Of the commit.
             parent: The commit that the author saw.
 
@@ -340,11 +349,12 @@ class Store:
             if entry is not None:
                 _check_path(path, tree)
                 tree[path] = entry
-            elif path.endswith("/"):
-                for inside in [name for name in tree if name.startswith(path)]:
-                    del tree[inside]
             elif tree.pop(path, None) is None:
-                raise HubError(400, f'A file with the name "{path}" does not exist')
+                inside = [name for name in tree if name.startswith(f"{path.rstrip('/')}/")]
+                if not inside and not path.endswith("/"):
+                    raise HubError(400, f'A file with the name "{path}" does not exist')
+                for name in inside:
+                    del tree[name]
         return self.add_commit(repo, ref, head.id, tree, title, message, author)
 
     def resolve_ref(self, repo: Repo, ref: str) -> Commit:
@@ -376,19 +386,31 @@ class Store:
         self.save(repo)
         return commit
 
-    def is_lfs(self, repo: Repo, commit: Commit, path: str, size: int) -> bool:
-        """Whether a file goes to LFS, by the commit's `.gitattributes` or its size."""
+    def text_of(self, commit: Commit, path: str) -> str:
+        """Return a text file of a commit, empty where it is not there."""
+        entry = commit.tree.get(path)
+        return "" if entry is None else self.read(entry).decode(errors="replace")
+
+    def is_lfs(self, rules: str, path: str, size: int) -> bool:
+        """Whether a file goes to LFS, by the text of `.gitattributes` or its size."""
         if size == 0 or path == ".gitattributes":
             return False
-        rules = commit.tree.get(".gitattributes")
-        if rules is not None:
-            for line in self.read(rules).decode(errors="replace").splitlines():
-                pattern, *attributes = line.split() or [""]
-                if "filter=lfs" in attributes and (
-                    fnmatch(path, pattern) or fnmatch(path.rpartition("/")[2], pattern)
-                ):
-                    return True
+        for line in rules.splitlines():
+            pattern, *attributes = line.split() or [""]
+            if "filter=lfs" in attributes and (fnmatch(path, pattern) or fnmatch(path.rpartition("/")[2], pattern)):
+                return True
         return size > REGULAR_LIMIT
+
+    def is_ignored(self, rules: str, path: str) -> bool:
+        """Whether the text of a `.gitignore` leaves a file out; the last line that fits decides."""
+        parts, ignored = path.split("/"), False
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        for line in rules.splitlines():
+            pattern = line.strip().removeprefix("!").strip("/")
+            candidates = above if "/" in pattern or line.strip().startswith(("/", "!/")) else parts
+            if pattern and not line.startswith("#") and any(fnmatch(one, pattern) for one in candidates):
+                ignored = not line.startswith("!")
+        return ignored
 
     def check_ref_name(self, name: str) -> None:
         """Raise 400 for what git takes for no name of a branch or tag."""
@@ -398,6 +420,8 @@ class Store:
 
 def _check_path(path: str, tree: dict[str, Entry]) -> None:
     parts = path.split("/")
+    if path.startswith("..\\"):
+        raise HubError(422, f'Invalid path in repo: "{path}"')
     if not path or path.startswith("/") or any(part in ("", ".", "..", ".git") for part in parts):
         raise HubError(400, f'Invalid path in repo: "{path}"')
     for depth in range(1, len(parts)):

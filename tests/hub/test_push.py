@@ -17,13 +17,10 @@ from mgc_hf.hub import list_contents
 from mgc_hf.hub.contents import PUBLISHED, is_published, refuse_secrets
 from mgc_hf.hub.waiting import WaitedTooLong, _Patience
 from tests.hub.app import USERS
-from tests.hub.conftest import ROOT, environment_of
+from tests.hub.conftest import PUSH, QUICK, ROOT, assert_whole, commits, files, push_process
 from tests.hub.faults import Fault
 
 ID = "alice/model"
-PUSH = ("-c", "from mgc_hf.cli.main import main; main()", "push")
-#: Without loading the model in another process, which takes seconds and asks the Hub for nothing.
-QUICK = ("-c", "import mgc_hf.hub.pushing as p; p.try_folder = lambda folder: None; " + PUSH[1], "push")
 
 
 @pytest.fixture(scope="session")
@@ -66,14 +63,6 @@ def push(client, folder):
         return done
 
     return run
-
-
-def files(api, repo_id=ID, **more):
-    return set(api().list_repo_files(repo_id, **more)) - {".gitattributes"}
-
-
-def commits(api, repo_id=ID):
-    return [commit.title for commit in api().list_repo_commits(repo_id)]
 
 
 def test_what_goes_is_the_list_and_nothing_else(folder):
@@ -366,21 +355,16 @@ def test_a_kill_at_any_request_leaves_whole_commits_and_the_same_command_finishe
         assert killed == -signal.SIGKILL, number
         hub.on_arrival = None
         if api().repo_exists(repo_id):
-            _assert_whole(hub, repo_id)
+            assert_whole(hub, repo_id)
             assert len(commits(api, repo_id)) in (1, 2)
         assert _push_process(hub, folder, repo_id, tmp_path) == 0
         assert files(api, repo_id) == {content.path for content in list_contents(folder)}
         assert len(commits(api, repo_id)) == 2
 
 
-SKIP_TRIAL = "import sys, mgc_hf.hub.pushing as p; p.try_folder = lambda folder: None; p.push(*sys.argv[1:])"
-
-
 def _push_process(hub, folder, repo_id, tmp_path, kill_at=None):
-    """Push in a process of its own, without the trial, which asks the Hub for nothing; its status."""
-    command = [sys.executable, "-c", SKIP_TRIAL, str(folder), repo_id]
-    environment = environment_of(hub, tmp_path / "home")
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    """Push in a process of its own; its status."""
+    with push_process(hub, folder, repo_id, tmp_path / "home") as process:
         start = len(hub.log)
 
         def arrived(seen):
@@ -397,17 +381,6 @@ def _requests_of_a_push(hub, folder, tmp_path):
     before = len(hub.log)
     assert _push_process(hub, folder, "alice/counted", tmp_path) == 0
     return len(hub.log) - before
-
-
-def _assert_whole(hub, repo_id):
-    import hashlib
-
-    repo = hub.store.get("model", repo_id)
-    for commit in repo.refs.values():
-        for entry in repo.commits[commit].tree.values():
-            content = hub.store.read(entry)
-            assert hashlib.sha256(content).hexdigest() == entry.sha256
-            assert len(content) == entry.size
 
 
 def test_a_push_is_taken_back_by_pushing_the_one_before(push, api, client, folder, tmp_path):

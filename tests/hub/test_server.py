@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import (
     BadRequestError,
     EntryNotFoundError,
+    GatedRepoError,
     HfHubHTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -88,7 +90,7 @@ def test_the_same_name_in_each_type(api, repo_type):
     alice = api("alice")
     alice.create_repo(ID, repo_type=repo_type, space_sdk="gradio" if repo_type == "space" else None)
     alice.upload_file(path_or_fileobj=b"x", path_in_repo="a/b.txt", repo_id=ID, repo_type=repo_type)
-    assert alice.repo_info(ID, repo_type=repo_type).siblings[1].rfilename == "a/b.txt"
+    assert "a/b.txt" in {sibling.rfilename for sibling in alice.repo_info(ID, repo_type=repo_type).siblings}
     for other in {"model", "dataset", "space"} - {repo_type}:
         assert not alice.repo_exists(ID, repo_type=other)
 
@@ -219,6 +221,64 @@ def test_a_download_goes_on_where_it_stopped(hub, alice):
         assert answer.read() == bytes(range(240, 250))
 
 
+def test_what_other_clients_ask_for(hub, alice):
+    """JavaScript's client makes repositories with files in them, sends its `.gitattributes` along, counts commits."""
+
+    def ask(path, body=None):
+        headers = {"Authorization": f"Bearer {alice.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(hub.endpoint + path, json.dumps(body).encode() if body else None, headers)
+        with urllib.request.urlopen(request) as answer:
+            return answer.headers, answer.read()
+
+    file = {"path": "a.txt", "content": "YQ==", "encoding": "base64"}
+    ask("/api/repos/create", {"name": "filled", "organization": "alice", "files": [file]})
+    assert ask("/alice/filled/resolve/main/a.txt")[1] == b"a"
+    asked = {"files": [{"path": "x.odd", "size": 5, "sample": ""}], "gitAttributes": "*.odd filter=lfs\n"}
+    assert json.loads(ask(f"/api/models/{ID}/preupload/main", asked)[1])["files"][0]["uploadMode"] == "lfs"
+    commit(alice, add("w.bin", b"weights"))
+    assert ask(f"/api/models/{ID}/commits/main?limit=1")[0]["X-Total-Count"] == "2"
+    assert ask(f"/{ID}/resolve/main/w.bin")[1] == b"weights"
+    assert ask(f"/{ID}/raw/main/w.bin")[1].startswith(b"version https://git-lfs.github.com/spec/v1\noid sha256:")
+
+
+def test_gated_repositories_are_for_those_who_own_them(api, alice, tmp_path):
+    alice.update_repo_settings(ID, gated="auto")
+    alice.auth_check(ID)
+    for client in (api("bob"), api(None)):
+        assert client.model_info(ID).gated == "auto"
+        with pytest.raises(GatedRepoError, match="is restricted"):
+            client.auth_check(ID)
+        with pytest.raises(GatedRepoError):
+            client.hf_hub_download(ID, ".gitattributes", cache_dir=tmp_path)
+
+
+def test_what_gitignore_names_is_not_taken(alice, tmp_path):
+    folder = tmp_path / "folder"
+    for path in ("kept.txt", "notes.tmp", "cache/x", "deep/cache/y", "deep/kept.tmp"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("x")
+    (folder / ".gitignore").write_text("# none of these\n*.tmp\n!kept.tmp\ncache/\n")
+    alice.upload_folder(repo_id=ID, folder_path=folder)
+    assert set(alice.list_repo_files(ID)) == {".gitattributes", ".gitignore", "deep/kept.tmp", "kept.txt"}
+
+
+def test_a_path_that_leaves_the_repository_is_refused(alice):
+    for path, status in (("..\\out", 422), ("a/../out", 400), ("/out", 400)):
+        operation = add("in", "x")
+        operation.path_in_repo = path
+        with pytest.raises(HfHubHTTPError) as caught:
+            commit(alice, operation)
+        assert caught.value.response.status_code == status
+
+
+def test_a_name_without_namespace_is_no_repository(alice):
+    for name in ("gone", "model"):
+        with pytest.raises(RepositoryNotFoundError):
+            alice.model_info(name)
+        with pytest.raises(RepositoryNotFoundError):
+            alice.hf_hub_download(name, "config.json")
+
+
 def test_the_file_system_reads_parts(api, alice):
     commit(alice, add("data/w.bin", bytes(range(250)) * 100))
     files = HfFileSystem(endpoint=alice.endpoint, token=alice.token)
@@ -247,6 +307,8 @@ def test_pull_requests(api, alice):
     assert (details.title, details.author, details.target_branch) == ("better", "bob", "refs/heads/main")
     assert [event.type for event in details.events] == ["commit"]
     alice.comment_discussion(ID, 1, "thanks")
+    comment = next(event for event in alice.get_discussion_details(ID, 1).events if event.type == "comment")
+    assert alice.edit_discussion_comment(ID, 1, comment.id, "many thanks").content == "many thanks"
     alice.merge_pull_request(ID, 1)
     assert alice.get_discussion_details(ID, 1).status == "merged"
     assert next(iter(alice.list_repo_commits(ID))).title == "better (#1)"
@@ -258,9 +320,19 @@ def test_cards_are_validated(alice):
     good = "---\nlicense: mit\ntags:\n- a\n---\n# x\n"
     commit(alice, add("README.md", good))
     assert alice.model_info(ID).tags == ["a", "license:mit"]
-    for bad in ("---\nlicense: [\n---\n", "---\ntags: 3\n---\n", "---\nmodel-index: 3\n---\n"):
+    for bad in (
+        "---\nlicense: [\n---\n",
+        "---\ntags: 3\n---\n",
+        "---\nmodel-index: 3\n---\n",
+        "---\nlicense: apache\n---\n",
+    ):
         with pytest.raises(ValueError, match="Invalid metadata"):
             commit(alice, add("README.md", bad))
+    body = json.dumps({"content": bad, "repoType": "model"}).encode()
+    headers = {"Accept": "text/plain"}  # so does `ModelCard.validate`
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{alice.endpoint}/api/validate-yaml", body, headers))
+    assert caught.value.read().startswith(b'- Error: "license" must be one of')
 
 
 def test_two_at_once_lose_nothing(api):

@@ -59,3 +59,17 @@ async def change_discussion(hub: Hub, request: Request, kind: str, repo_id: str,
     event = discussions.change(hub.store, repo, discussions.find(repo, int(num)), user, what, asked)
     key = {"comment": "newMessage", "title": "newTitle", "status": "newStatus", "merge": "commit"}[what]
     return JSONResponse({key: event})
+
+
+@route("POST", "/api/{T}/{ID}/discussions/{NUM}/comment/(?P<event>[0-9a-f]+)/(?P<what>edit|hide)")
+async def change_comment(
+    hub: Hub, request: Request, kind: str, repo_id: str, num: str, event: str, what: str
+) -> Response:
+    """Give a comment another text, or hide it."""
+    repo, user = hub.readable(request, kind, repo_id), hub.caller(request)
+    if user is None:
+        raise HubError(401, "Invalid username or password.")
+    asked = json.loads(await hub.body(request) or b"{}")
+    text = asked["content"] if what == "edit" else None
+    changed = discussions.edit(hub.store, repo, discussions.find(repo, int(num)), user, event, text)
+    return JSONResponse({"updatedComment": changed})

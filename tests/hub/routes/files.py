@@ -1,6 +1,7 @@
 """Files and history: trees, content, commits, branches, tags."""
 
 import hashlib
+import html
 import json
 import urllib.parse
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from tests.hub import pages
 from tests.hub.core import TREE_PAGE, Hub, kind_of, linked, route
 from tests.hub.errors import HubError
-from tests.hub.store import Commit, Entry, Repo
+from tests.hub.store import Commit, Entry, Repo, pointer
 
 
 def _item(path: str, entry: Entry, last: Commit | None) -> dict[str, Any]:
@@ -122,7 +123,8 @@ async def refs(hub: Hub, request: Request, kind: str, repo_id: str) -> Response:
 async def commits(hub: Hub, request: Request, kind: str, repo_id: str, revision: str) -> Response:
     """The history of a revision, newest first."""
     repo = hub.readable(request, kind, repo_id)
-    listed = [
+    is_formatted = "formatted" in request.query_params.getlist("expand[]")
+    listed: list[dict[str, Any]] = [
         {
             "id": commit.id,
             "title": commit.title,
@@ -132,6 +134,9 @@ async def commits(hub: Hub, request: Request, kind: str, repo_id: str, revision:
         }
         for commit in repo.history(repo.resolve(revision))
     ]
+    if is_formatted:
+        for one in listed:
+            one["formatted"] = {name: html.escape(one[name]) for name in ("title", "message")}
     return linked(request, listed, 50)
 
 
@@ -197,7 +202,9 @@ async def super_squash(hub: Hub, request: Request, kind: str, repo_id: str, name
     """Make one commit of a branch."""
     repo, user = hub.writable(request, kind, repo_id)
     asked = json.loads(await hub.body(request) or b"{}")
-    hub.store.squash(repo, f"refs/heads/{name}", asked.get("message") or "", user)
+    hub.store.squash(
+        repo, name if name.startswith("refs/") else f"refs/heads/{name}", asked.get("message") or "", user
+    )
     return JSONResponse({})
 
 
@@ -206,16 +213,19 @@ def _no_entry(commit: Commit, path: str) -> HubError:
     return HubError(404, f"Entry not found: {path}", code="EntryNotFound", headers={"X-Repo-Commit": commit.id})
 
 
-@route("GET HEAD", "/{P}{ID}/(?:resolve|raw)/{REV}/{PATH}")
-async def resolve(hub: Hub, request: Request, prefix: str | None, repo_id: str, revision: str, path: str) -> Response:
-    """A file's content."""
-    repo = hub.readable(request, kind_of(prefix), repo_id)
+@route("GET HEAD", "/{P}{ID}/(?P<view>resolve|raw)/{REV}/{PATH}")
+async def resolve(
+    hub: Hub, request: Request, prefix: str | None, repo_id: str, view: str, revision: str, path: str
+) -> Response:
+    """A file's content, or as git has it: the pointer of an LFS file."""
+    repo = hub.downloadable(request, kind_of(prefix), repo_id)
     commit = repo.resolve(revision)
     entry = commit.tree.get(path)
     if entry is None:
         raise _no_entry(commit, path)
-    if repo.gated and hub.caller(request) is None:
-        raise HubError(403, f"Access to {repo.type} {repo.id} is restricted", code="GatedRepo")
+    if view == "raw" and entry.lfs:
+        text = pointer(entry.sha256, entry.size)
+        entry = Entry(entry.oid, len(text), hub.store.put(text), lfs=False)
     headers = {"X-Repo-Commit": commit.id, "ETag": f'"{entry.etag}"', "Accept-Ranges": "bytes"}
     if entry.lfs:
         headers |= {"X-Linked-Etag": f'"{entry.etag}"', "X-Linked-Size": str(entry.size)}

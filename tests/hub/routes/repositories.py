@@ -7,11 +7,25 @@ from typing import Any
 
 import yaml
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from tests.hub.core import LIST_PAGE, ORGANISATION, Hub, linked, owns, repo_type_of, route, user_of
+from tests.hub.core import LIST_PAGE, ORGANISATION, Hub, content_of, linked, owns, repo_type_of, route, user_of
 from tests.hub.errors import HubError
 from tests.hub.store import PREFIX, TYPES, Commit, Entry, Repo
+
+#: The names of licences that a card may use, as far as they are known.
+LICENCES = set(
+    """
+    afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
+    bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5
+    cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0
+    cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cdla-permissive-1.0 cdla-permissive-2.0
+    cdla-sharing-1.0 creativeml-openrail-m deepfloyd-if-license ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2
+    fair-noncommercial-research-license gemma gfdl gpl gpl-2.0 gpl-3.0 grok2-community h-research intel-research isc lgpl
+    lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by
+    ofl-1.1 openmdw-1.0 openrail openrail++ osl-3.0 other pddl postgresql unknown unlicense wtfpl zlib
+    """.split()  # noqa: SIM905
+)
 
 
 @route("GET", "/api/whoami-v2")
@@ -39,7 +53,7 @@ async def whoami(hub: Hub, request: Request) -> Response:
 @route("GET", "/api/{T}/{ID}/auth-check(?P<write>/write)?")
 async def auth_check(hub: Hub, request: Request, kind: str, repo_id: str, write: str | None) -> Response:
     """Whether the caller may read, or write, a repository."""
-    (hub.writable if write else hub.readable)(request, kind, repo_id)
+    (hub.writable if write else hub.downloadable)(request, kind, repo_id)
     return JSONResponse({})
 
 
@@ -56,8 +70,11 @@ async def create_repo(hub: Hub, request: Request) -> Response:
     repo_id = f"{namespace}/{asked['name']}"
     private = asked.get("visibility") == "private" or bool(asked.get("private"))
     url = f"{hub.endpoint}/{PREFIX[repo_type]}{repo_id}"
+    files = {file["path"]: hub.entry(content_of(file)) for file in asked.get("files") or []}
+    if repo_type == "space" and asked.get("sdk"):
+        files.setdefault("README.md", hub.entry(f"---\ntitle: {asked['name']}\nsdk: {asked['sdk']}\n---\n".encode()))
     try:
-        repo = hub.store.create(repo_type, repo_id, writer, private, asked.get("sdk"))
+        repo = hub.store.create(repo_type, repo_id, writer, private, asked.get("sdk"), files)
     except HubError as error:
         if error.status == 409:
             error.body = {"url": url}
@@ -141,6 +158,8 @@ async def validate_yaml(hub: Hub, request: Request) -> Response:
     else:
         problem = "" if isinstance(metadata, dict | None) else "metadata must be a mapping"
         problem = problem or _problem(metadata or {}, asked.get("repoType", "model"))
+    if problem and "text/plain" in request.headers.get("accept", ""):
+        return PlainTextResponse(f"- Error: {problem}", status_code=400)
     if problem:
         return JSONResponse({"errors": [{"message": problem}], "warnings": []}, status_code=400)
     warnings = [] if metadata else [{"message": "empty or missing yaml metadata in repo card"}]
@@ -159,6 +178,10 @@ def _problem(metadata: dict[str, Any], repo_type: str) -> str:
             if name == "license" and isinstance(metadata[name], list):
                 continue
             return f'"{name}" must be a string'
+    licences = metadata.get("license") or []
+    for licence in [licences] if isinstance(licences, str) else licences:
+        if licence not in LICENCES:
+            return f'"license" must be one of {sorted(LICENCES)}'
     index = metadata.get("model-index")
     if index is not None and repo_type == "model":
         if not isinstance(index, list):

@@ -1,10 +1,11 @@
 """Uploads: how each file is to be sent, large files whole or in parts, and the commit."""
 
-import base64
+import asyncio
 import hashlib
 import json
 import os
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,26 +14,42 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from tests.hub import discussions
-from tests.hub.core import Hub, kind_of, route
+from tests.hub.core import Hub, content_of, kind_of, route
 from tests.hub.errors import HubError
-from tests.hub.store import PREFIX, Entry
+from tests.hub.store import PREFIX, Entry, Repo
+
+
+@route("GET", "/api/{T}/{ID}/xet-write-token/{REV}")
+async def xet_write_token(hub: Hub, request: Request, kind: str, repo_id: str, revision: str) -> Response:
+    """Where a client with Xet puts large files."""
+    _may_upload(hub, request, hub.readable(request, kind, repo_id))
+    expires = int(time.time()) + 3600
+    return JSONResponse({"casUrl": hub.xet.open(), "exp": expires, "accessToken": "xet"})
+
+
+def _may_upload(hub: Hub, request: Request, repo: Repo) -> None:
+    """Refuse who may not write, or for a pull request who is not known."""
+    if not request.query_params.get("create_pr"):
+        hub.writer(request, repo.namespace)
+    elif hub.caller(request) is None:
+        raise HubError(401, "Invalid username or password.")
 
 
 @route("POST", "/api/{T}/{ID}/preupload/{REV}")
 async def preupload(hub: Hub, request: Request, kind: str, repo_id: str, revision: str) -> Response:
     """How each file is to be sent, and what its path holds now."""
     repo = hub.readable(request, kind, repo_id)
-    if not request.query_params.get("create_pr"):
-        hub.writer(request, repo.namespace)
-    elif hub.caller(request) is None:
-        raise HubError(401, "Invalid username or password.")
+    _may_upload(hub, request, repo)
     commit, asked = repo.resolve(revision), json.loads(await hub.body(request))
     if len(asked["files"]) > 256:
         raise HubError(400, "too many files")
+    rules = asked.get("gitAttributes") or hub.store.text_of(commit, ".gitattributes")
+    ignore = asked.get("gitIgnore") or hub.store.text_of(commit, ".gitignore")
     answers = []
     for file in asked["files"]:
-        is_lfs = not hub.all_regular and hub.store.is_lfs(repo, commit, file["path"], file["size"])
-        answer = {"path": file["path"], "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False}
+        is_lfs = not hub.all_regular and hub.store.is_lfs(rules, file["path"], file["size"])
+        is_ignored = hub.store.is_ignored(ignore, file["path"])
+        answer = {"path": file["path"], "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": is_ignored}
         if file["path"] in commit.tree:
             answer["oid"] = commit.tree[file["path"]].etag
         answers.append(answer)
@@ -55,6 +72,11 @@ async def commit(hub: Hub, request: Request, kind: str, repo_id: str, revision: 
     header = lines[0]["value"]
     if not header.get("summary"):
         raise HubError(400, "summary is not allowed to be empty")
+    absent = {
+        line["value"]["oid"] for line in lines if line["key"] == "lfsFile" and not hub.store.has(line["value"]["oid"])
+    }
+    if absent:
+        await asyncio.to_thread(hub.take_from_xet, absent)
     changes = [_change(hub, line["key"], line["value"]) for line in lines[1:]]
     ref = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
     base = hub.store.resolve_ref(repo, ref)
@@ -89,10 +111,7 @@ async def commit(hub: Hub, request: Request, kind: str, repo_id: str, revision: 
 
 def _change(hub: Hub, key: str, value: dict[str, Any]) -> tuple[str, Entry | None]:
     if key == "file":
-        content = value["content"]
-        return value["path"], hub.entry(
-            base64.b64decode(content) if value.get("encoding") == "base64" else content.encode()
-        )
+        return value["path"], hub.entry(content_of(value))
     if key == "lfsFile":
         return value["path"], hub.lfs_entry(value["oid"])
     if key == "deletedFile":
