@@ -117,6 +117,8 @@ def rerun(
     *,
     dataset: str | None = None,
     test_dataset: str | None = None,
+    audio: str | Path | None = None,
+    test_audio: str | Path | None = None,
     output_dir: str | Path | None = None,
     revision: str | None = None,
     model_name_or_path: str | None = None,
@@ -131,6 +133,8 @@ def rerun(
         source (`str` or `Path`): Hub id of a published run, or a run's folder.
         dataset, test_dataset (`str`, *optional*): Where the audio lies now. The demo corpus and Hub data sets are found
             by themselves.
+        audio, test_audio (`str` or `Path`, *optional*): Folder with the audio of a Hub data set that is an index
+            without it.
         output_dir (`str` or `Path`, *optional*): Folder for the new run, empty or not there yet; `outputs/rerun-NAME`
             by default.
         revision (`str`, *optional*): Branch, tag or commit of the repository.
@@ -165,6 +169,8 @@ def rerun(
         "split": str(split_file),
         "train_tracks_per_genre": 0,  # --split says what was drawn
         "test_tracks_per_genre": 0,
+        "audio": None if audio is None else str(audio),
+        "test_audio": None if test_audio is None else str(test_audio),
         "output_dir": str(target),
         "cache_dir": cache_dir,
     }

@@ -20,6 +20,14 @@ def rerun_command(
         str | None,
         typer.Option("--test_dataset", "--test-dataset", help="Where the audio of its test part lies here."),
     ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option("--audio", help="Folder with the audio of a Hub data set that is an index without it."),
+    ] = None,
+    test_audio: Annotated[
+        Path | None,
+        typer.Option("--test_audio", "--test-audio", help="The same for the data set of its test part."),
+    ] = None,
     output_dir: Annotated[
         Path | None,
         typer.Option("--output_dir", "--output-dir", help="Folder for the new run; outputs/rerun-NAME by default."),
@@ -52,6 +60,8 @@ def rerun_command(
         source,
         dataset=dataset,
         test_dataset=test_dataset,
+        audio=audio,
+        test_audio=test_audio,
         output_dir=output_dir,
         revision=revision,
         model_name_or_path=model_name_or_path,

@@ -287,10 +287,13 @@ def test_a_tiny_run_on_an_index_and_its_audio(push, client, music, split, tmp_pa
     run = """
 import json, sys
 from mgc_hf import evaluate, fine_tune
+from mgc_hf.rerunning import rerun
 options = json.loads(sys.argv[1])
 result = fine_tune(**options)
 again = evaluate(options["output_dir"], options["dataset"], audio=options["audio"], cache_dir=options["cache_dir"])
-print(json.dumps({"result": result.to_dict(), "n": again.track.n, "leaky": again.leaky}))
+own = {name: options[name] for name in ("audio", "cache_dir")}
+repeated = rerun(options["output_dir"], output_dir=options["output_dir"] + "-again", **own).to_dict()
+print(json.dumps({"result": result.to_dict(), "n": again.track.n, "leaky": again.leaky, "rerun": repeated}))
 """
     moved = music.rename(tmp_path / "somewhere else")
     options = {
@@ -315,6 +318,8 @@ print(json.dumps({"result": result.to_dict(), "n": again.track.n, "leaky": again
     assert {one["file"] for one in data["skipped"]} == {*parts["unused"], f"{GENRES[0]}/cut"}
     assert out["result"]["protocol"] == "source"
     assert out["leaky"]
+    assert [figure["difference"] for figure in out["rerun"]["figures"]] == [0, 0, 0, 0]
+    assert out["rerun"]["predictions_equal"]
     text = (tmp_path / "run" / "README.md").read_text() + (tmp_path / "run" / "results.json").read_text()
     assert str(tmp_path) not in text
     assert "audio='somewhere else'" in text
