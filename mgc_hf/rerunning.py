@@ -107,8 +107,8 @@ class Rerun:
         if self.largest_difference is None:
             return "predictions: of other segments"
         return (
-            f"predictions: differ by up to {self.largest_difference:.2g} (logits); {self.changed_genres} segments are "
-            "called another genre"
+            f"predictions: differ by up to {self.largest_difference:.2g} (logits); segments that are called another genre: "
+            f"{self.changed_genres}"
         )
 
 

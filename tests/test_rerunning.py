@@ -10,6 +10,7 @@ import yaml
 
 from mgc_hf.errors import CheckpointError, OptionError, SourceError
 from mgc_hf.options import parse_options
+from mgc_hf.predictions import Predictions
 from mgc_hf.record import public_options
 from mgc_hf.rerunning import rerun
 from mgc_hf.results import RunResult
@@ -68,12 +69,18 @@ def test_what_differs_is_told(published, music, cache_dir, tmp_path):
         track__accuracy__value=0.25,
         training__resolved__pictures=False,
     )
-    (published / "predictions.parquet").unlink()
+    predictions = Predictions.load(published / "predictions.parquet")
+    predictions.logits[0] += 0.25
+    predictions.logits[1] = -predictions.logits[1]
+    predictions.save(published / "predictions.parquet")
     result = rerun(published, dataset=str(music), output_dir=tmp_path / "again", cache_dir=str(cache_dir))
     assert result.figures[0].difference == accuracy - 0.25
     assert list(result.environment) == ["mgc_hf", "torch"]
     assert "torch: 1.0 published" in result.summary()
-    assert "none were published" in result.summary()
+    assert result.predictions_equal is False
+    assert result.largest_difference >= 0.25
+    assert result.changed_genres == 1
+    assert "segments that are called another genre: 1" in result.summary()
 
 
 def test_missing_changed_and_further_tracks_are_listed_before_training(published, music, cache_dir, tmp_path):
@@ -183,10 +190,13 @@ def test_a_run_tested_on_other_data_with_numbers_of_tracks(run_values, music_fol
 def test_the_leaky_protocol_too(run_values, music_folder, cache_dir, tmp_path):
     values = {**run_values, "num_train_epochs": 1, "pictures": False, "protocol": "segment", "num_segments": 40}
     fine_tune(**values, augmented_copies=1, split_seed=3, output_dir=str(tmp_path / "run"))
+    before = (tmp_path / "run" / "predictions.parquet").rename(tmp_path / "before")
     result = rerun(
         tmp_path / "run", dataset=str(music_folder), cache_dir=str(cache_dir), output_dir=tmp_path / "again"
     )
-    assert result.predictions_equal
+    assert result.predictions_equal is None
+    assert "none were published" in result.summary()
+    assert (tmp_path / "again" / "predictions.parquet").read_bytes() == before.read_bytes()
 
 
 def test_resolved_options_are_a_config_file(finished_run, run_values):
