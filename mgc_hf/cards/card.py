@@ -193,6 +193,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "has_validation": bool(sum(data.tracks.get("validation", {}).values())),
         "training_time": None if training is None else _duration(training.seconds),
         "command": None if training is None else _command(training, result),
+        "rerun_options": Markdown(_rerun_options(result)),
         "evaluated": Markdown(shlex.quote("demo" if _is_demo(data.source, data.is_demo) else _shown(data.source))),
         "environment": _environment(result),
         "few_tracks": result.track.n < FEW_TRACKS,
@@ -285,6 +286,19 @@ def _command(training: TrainingRecord, result: RunResult) -> dict[str, Any]:
     parts = [f"{start} {shlex.quote(f'recipes/{recipe}')}", *(_flag(*item) for item in given.items())]
     notes["empty"] = sorted(name for name, value in options.items() if value is None)
     return {"language": "bash", "text": Markdown(" \\\n    ".join(parts)), **notes}
+
+
+def _rerun_options(result: RunResult) -> str:
+    """Return what `mgc-hf rerun` must be told, since the record names only the last component of a local path."""
+    data, base = result.data, result.model.base_model
+    local = {
+        "dataset": not is_hub_id(data.source) and not _is_demo(data.source, data.is_demo),
+        "test_dataset": data.test_source is not None
+        and not is_hub_id(data.test_source)
+        and not _is_demo(data.test_source, data.is_demo),
+        "model_name_or_path": base is not None and not is_hub_id(base),
+    }
+    return "".join(f" --{name} path/to/the/same" for name, is_local in local.items() if is_local)
 
 
 def _torchrun(world_size: int) -> str:
