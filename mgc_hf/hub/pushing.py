@@ -240,7 +240,7 @@ class _Push:
                 prefix = "" if self.repo["repo_type"] == "model" else f"{self.repo['repo_type']}s/"
                 page = f"{self.api.endpoint}/{prefix}{self.repo_id}"
                 return self._finish(page, head, *self.sent, kept_card, tag)
-            made = self._commit(head, writes, deletes, message)
+            made = self._commit(head, writes, deletes, message, is_ignoring=".gitignore" in tree)
             if made is not None:
                 self._check(made.oid, writes, deletes)
                 url = made.pr_url or made.commit_url
@@ -340,7 +340,7 @@ class _Push:
             f"overwrite, or move the edits. What differs:\n{shown}"
         )
 
-    def _commit(self, head: str, writes: list[str], deletes: list[str], message: str) -> Any:
+    def _commit(self, head: str, writes: list[str], deletes: list[str], message: str, is_ignoring: bool) -> Any:
         """Commit on top of `head`; `None` where it must be tried again: the branch has moved on, or the Hub is busy."""
         import httpx2
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -354,6 +354,8 @@ class _Push:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*about to commit a data file")  # the predictions
+                if is_ignoring:
+                    self._refuse_ignored(operations[: len(writes)])
                 return self.api.create_commit(
                     **self.repo,
                     operations=operations,
@@ -368,6 +370,21 @@ class _Push:
             else:  # perhaps the commit was made, and its reply lost: the head will tell
                 self._wait_out(error)
             return None
+
+    def _refuse_ignored(self, additions: list[Any]) -> None:
+        """Stop where the repository's `.gitignore` names our files: the client would leave them out of the commit.
+
+        Raises:
+            PublishError: Names the files.
+        """
+        self.api.preupload_lfs_files(
+            self.repo_id, additions, revision=self.revision, create_pr=self.create_pr, free_memory=False
+        )
+        ignored = [addition.path_in_repo for addition in additions if addition._should_ignore]
+        if ignored:
+            raise PublishError(
+                f"{self.repo_id}: its .gitignore leaves out {', '.join(ignored)}; change it on the Hub, then push again"
+            )
 
     def _refuse_their_changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Stop if somebody else has meanwhile changed a file that this push writes to something else.

@@ -238,6 +238,20 @@ def test_two_people_write_different_files_at_the_same_moment(hub, api, push, tmp
     assert_whole(hub, SHARED_ID)
 
 
+def test_a_gitignore_that_names_our_files_stops_the_push_before_the_commit(hub, api, push, tmp_path):
+    folder = run_like(tmp_path / "run", 1)
+    api().create_repo(ID)
+    api().upload_file(path_or_fileobj=b"*.tmp\n*.json\n", path_in_repo=".gitignore", repo_id=ID)
+    head = head_of(hub)
+    status, _, err = push(folder)
+    assert status == 1
+    assert "its .gitignore leaves out config.json, preprocessor_config.json, results.json;" in err
+    assert head_of(hub) == head
+    api().upload_file(path_or_fileobj=b"*.tmp\n", path_in_repo=".gitignore", repo_id=ID)
+    assert push(folder)[0] == 0
+    assert stored(hub) == content_of(folder) | {".gitignore": b"*.tmp\n"}
+
+
 WITH_XET = {"HF_HUB_DISABLE_XET": "0"}
 
 
