@@ -201,8 +201,13 @@ def _values(result: RunResult) -> dict[str, Any]:
     }
 
 
-def card_title(result: RunResult) -> str:
-    """Return a card's title: the run's name, and what must be known before its figure is read."""
+def card_title(result: RunResult, kind: str | None = None) -> str:
+    """Return a card's title: the run's name, what it is, and what must be known before its figure is read.
+
+    Args:
+        result ([`RunResult`]): The record.
+        kind (`str`, *optional*): What it is, in words; empty for none.
+    """
     marks = []
     if result.leaky:
         marks.append("leaky split")
@@ -210,8 +215,9 @@ def card_title(result: RunResult) -> str:
         marks.append("synthetic demo corpus")
     if result.training and _lacks_pre_training(result):
         marks.append("not pre-trained")
-    kind = "music genre classification" if result.training else "evaluation"
-    return f"{_shown(result.name)}: {kind}" + (f" ({', '.join(marks)})" if marks else "")
+    if kind is None:
+        kind = "music genre classification" if result.training else "evaluation"
+    return _shown(result.name) + (f": {kind}" if kind else "") + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _level(scores: LevelScores) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def render_index(results: Mapping[str, RunResult]) -> str:
         leak = {True: "**leaky**", False: "leak-free", None: "leak not known"}[result.leaky]
         reported = REPORTED.get(result.model.model_type)
         cells = (
-            Markdown(f"[{escape(card_title(result))}]({name}/README.md)"),
+            Markdown(f"[{escape(card_title(result, ''))}]({name}/README.md)"),
             Markdown(f"{result.model.num_parameters:,}"),
             source_text(result),
             Markdown(f"`{result.protocol}`, {leak}"),
