@@ -242,21 +242,21 @@ def _precision_options(published: RunResult) -> dict[str, Any]:
 
 def _sources(published: RunResult, dataset: str | None, test_dataset: str | None) -> dict[str, Any]:
     data = published.data
-    values = _source("dataset", data.source, data.revision, dataset)
+    values = _source("dataset", data.source, data.revision, dataset, data.is_demo)
     if data.test_source is not None:
-        return {**values, **_source("test_dataset", data.test_source, data.test_revision, test_dataset)}
+        return {**values, **_source("test_dataset", data.test_source, data.test_revision, test_dataset, data.is_demo)}
     if test_dataset is not None:
         raise OptionError(f"--test_dataset {test_dataset}: the run was tested on a part of its own data; leave it out")
     return {**values, "test_dataset": None}
 
 
-def _source(option: str, source: str, revision: str | None, given: str | None) -> dict[str, Any]:
+def _source(option: str, source: str, revision: str | None, given: str | None, any_is_demo: bool) -> dict[str, Any]:
     on_hub = parse_hub_id(source) is not None
     if given is not None:
         return {option: given, f"{option}_revision": revision if on_hub and given == source else None}
     if on_hub:
         return {option: f"hf://datasets/{source}", f"{option}_revision": revision}
-    if source == DEMO:
+    if source == DEMO and any_is_demo:
         return {option: DEMO, f"{option}_revision": None}
     raise OptionError(f"--{option} is needed: the run was made with local data named {source}; say where it lies here")
 

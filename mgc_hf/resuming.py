@@ -78,4 +78,4 @@ def training_signature(options: Options) -> dict[str, Any]:
 
 def _without_places(values: dict[str, Any]) -> dict[str, Any]:
     """Return options without where the audio of an index lies: it is found by its hashes, wherever that is."""
-    return {name: value for name, value in values.items() if name not in ("audio", "test_audio")}
+    return {name: value for name, value in values.items() if name not in ("audio", "test_audio", "base_model")}

@@ -30,7 +30,7 @@ from mgc_hf.division import (
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
-from mgc_hf.hub import check_target, fetch_files, patient_reading, push
+from mgc_hf.hub import check_account, fetch_files, patient_reading, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
@@ -79,7 +79,7 @@ def run(options: Options, recipe: str) -> RunResult:
         raise OptionError("--push_to_hub needs a repository: give --hub_model_id ORG/NAME")
     folder, repo_id, token = str(train.output_dir), train.hub_model_id, train.hub_token
     private, revision = bool(train.hub_private_repo), train.hub_revision
-    on_main(lambda: check_target(repo_id, token))
+    on_main(lambda: check_account(repo_id, token))
     result = _walk(options, recipe)
     on_main(lambda: push(folder, repo_id, private=private, revision=revision, token=token))
     return result
@@ -182,7 +182,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
             split=SplitRecord(
                 split.unit, split.seed, split.hash, leak_statement(split.statement, leak, test_corpus is not None)
             ),
-            model=record.model_record(model, extractor, outputs.display_name(plan.name) if plan.pretrained else None),
+            model=record.model_record(
+                model,
+                extractor,
+                (options.model.base_model or outputs.display_name(plan.name)) if plan.pretrained else None,
+            ),
             training=_training_record(outcome, options, recipe),
             environment=record.environment_record(
                 str(options.train.device), options.train.world_size, record.precision(options)

@@ -34,7 +34,7 @@ SYSTEMS = {
     "wav2vec2-tiny-gtzan-subset": ("wav2vec2.py", *_SCRATCH),
     "whisper-tiny-encoder-gtzan-subset": (
         *("audio_model.py", "--model_name_or_path"),
-        str(SHARED / "checkpoints" / "whisper-tiny.en-encoder"),
+        *(str(SHARED / "checkpoints" / "whisper-tiny.en-encoder"), "--base_model", "openai/whisper-tiny.en"),
     ),
 }
 #: What of a run is kept: all that is published but the model itself, and the licence, which stands at the top.

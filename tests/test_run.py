@@ -21,6 +21,7 @@ def test_the_folder_is_complete(finished_run):
     code = {name for name in names if name.endswith("_mel_lstm.py")}
     assert {"configuration_mel_lstm.py", "feature_extraction_mel_lstm.py", "modeling_mel_lstm.py"} <= code
     assert names - code == {
+        "LICENSE",
         "README.md",
         "config.json",
         "images",
@@ -32,6 +33,7 @@ def test_the_folder_is_complete(finished_run):
         "resolved.yaml",
         "results.json",
         "split.json",
+        "widget",
     }
     for file in PICTURE_FILES.values():
         assert (finished_run / file).read_bytes().startswith(b"\x89PNG")

@@ -107,8 +107,8 @@ def metadata(result: RunResult) -> Any:
         optional["datasets"] = [result.data.source]
     if result.model.base_model is not None and is_hub_id(result.model.base_model):
         optional |= {"base_model": result.model.base_model, "base_model_relation": "finetune"}
-    optional |= licence_of(result.model.base_model)[0]
-    if result.training is not None:
+    if result.training is not None:  # the model of an evaluation lies elsewhere, under a licence of its own
+        optional |= licence_of(result.model.base_model)[0]
         optional["widget"] = [
             {"example_title": f"{genre.capitalize()} (synthetic)", "src": path} for genre, path in WIDGET_FILES.items()
         ]
@@ -168,7 +168,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "test_is_demo": _is_demo(data.test_source or data.source, data.is_demo),
         "is_gtzan": set(data.genres) <= set(GTZAN_GENRES) and not all(_is_demo(s, data.is_demo) for s in sources),
         **_beginning(result),
-        "licence": Markdown(licence_of(result.model.base_model)[1]),
+        "licence": None if training is None else Markdown(licence_of(result.model.base_model)[1]),
         # the code of our own models lies beside the weights; all others are transformers' own
         "own_code": result.model.model_type in OWN_MODELS,
         "task": Markdown(pipeline_task(result.model.model_type)),
@@ -296,13 +296,18 @@ def _command(training: TrainingRecord, result: RunResult) -> dict[str, Any]:
 
 def _rerun_options(result: RunResult) -> str:
     """Return what `mgc-hf rerun` must be told, since the record names only the last component of a local path."""
-    data, base = result.data, result.model.base_model
+    if result.training is None:
+        return ""
+    data, options = result.data, result.training.resolved
+    sources = {"dataset": data.source, "test_dataset": data.test_source}
+    base = options.get("model_name_or_path", OWN_MODELS[0])
     local = {
-        "dataset": not is_hub_id(data.source) and not _is_demo(data.source, data.is_demo),
-        "test_dataset": data.test_source is not None
-        and not is_hub_id(data.test_source)
-        and not _is_demo(data.test_source, data.is_demo),
-        "model_name_or_path": base is not None and not is_hub_id(base),
+        **{
+            name: source is not None and not is_hub_id(source) and not _is_demo(source, data.is_demo)
+            for name, source in sources.items()
+        },
+        **{name: options.get(name) is not None for name in ("audio", "test_audio")},
+        "model_name_or_path": base not in OWN_MODELS and not is_hub_id(base),
     }
     return "".join(f" --{name} path/to/the/same" for name, is_local in local.items() if is_local)
 

@@ -19,8 +19,12 @@ _BASES: dict[str, dict[str, str]] = {
     "microsoft/wavlm-": _WAVLM,
 }
 
-_NOTES = {
+_NOTES: dict[str | None, str] = {
     None: "not known: that of the checkpoint it began as; find out before you publish or use it",
+    **{
+        name: f"{name}, as the checkpoint's own; it asks for its text, which its authors publish, to go along as `LICENSE`"
+        for name in ("mit", "bsd-3-clause")
+    },
     "other": (
         "disputed: WavLM's weights are named as MIT and as CC BY-SA 3.0 "
         "([microsoft/unilm 1757](https://github.com/microsoft/unilm/issues/1757)); ask before you publish or use it"

@@ -14,11 +14,8 @@ def demo_app_command(
         typer.Option("--port", help="Port; the first that is free from 7860 on by default.", min=1, max=65535),
     ] = None,
     share: Annotated[
-        str,
-        typer.Option(
-            "--share", metavar="true|false", help="Also make an address that anyone on the internet can open."
-        ),
-    ] = "false",
+        bool, typer.Option("--share", help="Also make an address that anyone on the internet can open.")
+    ] = False,
 ) -> None:
     """Show a page on this computer: upload or record a clip, see its genres along time and its spectrogram.
 
@@ -26,14 +23,10 @@ def demo_app_command(
 
     Exit status: 0 when it was stopped, 1 if the model cannot be loaded, 2 for wrong usage or a port that is taken.
     """
-    if share not in ("true", "false"):
-        raise OptionError(f"--share is {share!r}; it must be true or false")
     app = _app()
-    page = app.build(_pipeline(model, app), name=_name(model), link=_link(model))
+    page = app.build(_pipeline(model), name=_name(model), link=_link(model))
     try:
-        _, address, shared = app.serve(
-            page, server_port=port, share=share == "true", quiet=True, prevent_thread_lock=True
-        )
+        _, address, shared = app.serve(page, server_port=port, share=share, quiet=True, prevent_thread_lock=True)
     except OSError as error:  # Gradio's own, in several lines
         where = f"port {port} is taken or may not be used" if port else "no port from 7860 on is free"
         raise OptionError(f"{where}; name another one with --port") from error
@@ -55,26 +48,28 @@ def _app() -> Any:
         if error.name != "gradio":
             raise
         raise OptionError(
-            "demo-app needs the package gradio, which is not installed: pip install 'mgc_hf[app]'"
+            "demo-app needs the package gradio, which is not installed: pip install 'gradio>=6.31,<7'"
         ) from None
     from mgc_hf.app import genre_app
 
     return genre_app
 
 
-def _pipeline(name: str, app: Any) -> Any:
+def _pipeline(name: str) -> Any:
     """Load a model behind the pipeline class of the package, so that no code of a repository is run.
 
     Raises:
-        CheckpointError: There is no complete model of this name, or it was made without the pipeline.
+        CheckpointError: There is no complete model of this name, or the Hub is too busy.
     """
     import torch
     from transformers import pipeline
 
+    from mgc_hf.hub import patient_reading
     from mgc_hf.models.build import load_model
     from mgc_hf.models.mel_lstm.pipeline_genre import GenrePipeline
 
-    model, feature_extractor = load_model(name)
+    with patient_reading(name):
+        model, feature_extractor = load_model(name)
     return pipeline(
         "audio-classification",
         model=model,

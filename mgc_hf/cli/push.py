@@ -48,6 +48,8 @@ def push_command(
     if card not in (None, "keep", "overwrite"):
         raise OptionError(f"--card is {card!r}; it must be keep or overwrite")
     if with_space:
+        if create_pr or revision not in (None, "main"):
+            raise OptionError("--with_space: the Space hears what is on main; push there, or leave --with_space out")
         check_space(folder, repo_id)
     if dry_run:
         contents = list_contents(folder)

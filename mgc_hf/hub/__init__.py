@@ -3,13 +3,13 @@
 from mgc_hf.hub.contents import PUBLISHED, list_contents
 from mgc_hf.hub.dataset import push_dataset
 from mgc_hf.hub.fetching import fetch_files, patient_reading
-from mgc_hf.hub.pushing import PushResult, check_target, push
+from mgc_hf.hub.pushing import PushResult, check_account, push
 from mgc_hf.hub.space import push_space
 
 __all__ = [
     "PUBLISHED",
     "PushResult",
-    "check_target",
+    "check_account",
     "fetch_files",
     "list_contents",
     "patient_reading",

@@ -1,5 +1,6 @@
 """What of a model folder is published: one list of patterns, and nothing that is not on it."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mgc_hf.errors import PublishError
+from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 
-#: Patterns of the paths that go to the Hub, with `/` between folders; `*` does not cross one.
+#: Patterns of the paths that go to the Hub, with `/` between folders; `*` does not cross one. What is there under such a
+#: path and no longer in the folder goes away with a push, so they name what we write and nothing wider.
 PUBLISHED = (
     # weights, configuration, feature extractor, and the code of our own models
     "model.safetensors",
@@ -26,10 +29,10 @@ PUBLISHED = (
     "split.json",
     "recordings.json",
     "resolved.yaml",
-    ".eval_results/*.yaml",
-    "onnx/*.onnx",
-    "images/*.png",
-    "widget/*.mp3",
+    EVAL_RESULTS_FILE,
+    "onnx/model.onnx",
+    *PICTURE_FILES.values(),
+    *WIDGET_FILES.values(),
 )
 
 #: Without these a folder is no model that anyone could load or judge.
@@ -48,7 +51,14 @@ _SECRETS = {
         rb"(?<![\w.-])(?:/home/[\w.-]+|/Users/[\w.-]+|/root)/(?=[\w.~-])|(?i:\b[A-Z]:\\+Users\\+[\w.-]+)",
         (b"/home/", b"/users/", b"/root/", b"users\\"),
     ),
+    # of a track that is named by where it lies, or of an option
+    "an absolute path": (
+        rb'"/(?:[^"/\n]+/)+[^"/\n]*"|(?:: |- )/(?:[^\s"/]+/)+[^\s"/]',
+        (b"/",),
+    ),
 }
+#: Kinds that are looked for in records alone; in running text a slash begins other things.
+_IN_RECORDS = {"an absolute path"}
 _STEP, _OVERLAP = 2**24, 2**10
 
 
@@ -88,10 +98,17 @@ def list_contents(folder: str | Path) -> list[Content]:
     folder = Path(folder)
     if not folder.is_dir():
         raise PublishError(f"{folder}: is no folder; name the --output_dir of a finished run")
-    found = []
+    found, links = [], []
     for path in sorted({path for pattern in PUBLISHED for path in folder.glob(pattern)}):
-        if path.is_file() and not path.is_symlink():
+        if path.is_symlink():
+            links.append(path.relative_to(folder).as_posix())
+        elif path.is_file():
             found.append(Content(path.relative_to(folder).as_posix(), path, path.stat().st_size))
+    if links:
+        raise PublishError(
+            f"{folder}: {', '.join(links)} {'is a link' if len(links) == 1 else 'are links'}, which may lead anywhere; "
+            "put the files themselves there (cp -rL makes such a copy of a folder)"
+        )
     names = {content.path for content in found}
     absent = [name for name in NEEDED if name not in names]
     if not any(name.endswith(".safetensors") for name in names):
@@ -101,7 +118,27 @@ def list_contents(folder: str | Path) -> list[Content]:
             f"{folder}: has no {' and no '.join(absent)}, so it is not the folder of a finished run; name the "
             "--output_dir of one"
         )
+    absent = sorted({module for module in _modules(folder) if module not in names})
+    if absent:
+        raise PublishError(
+            f"{folder}: its configuration names {', '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not there: "
+            "nobody without mgc_hf could load it; save the model again"
+        )
     return found
+
+
+def _modules(folder: Path) -> Iterator[str]:
+    """Yield the files of code that a folder's configurations name as its own."""
+    for name in ("config.json", "preprocessor_config.json"):
+        try:
+            values = json.loads((folder / name).read_text(encoding="utf-8"))
+            named = [*values.get("auto_map", {}).values()]
+            named += [entry["impl"] for entry in values.get("custom_pipelines", {}).values()]
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise PublishError(f"{folder / name}: is damaged ({error}); save the model again") from error
+        for code in named:
+            if isinstance(code, str) and "--" not in code:  # with it, it lies in another repository
+                yield f"{code.split('.')[0]}.py"
 
 
 def check_metadata(contents: list[Content]) -> None:
@@ -140,12 +177,13 @@ def _secrets_of(file: Path) -> Iterator[tuple[str, str]]:
     """Yield line (where the file has any) and kind of secret, in steps, so that memory does not grow with the file."""
     seen: set[int] = set()
     line, start, tail = 1, 0, b""
+    in_record = file.suffix in (".json", ".yaml")
     with open(file, "rb") as stream:
         is_text = b"\0" not in stream.read(8192)
         stream.seek(0)
         while step := stream.read(_STEP):
             block = tail + step
-            for within, name in sorted(_matches(block)):
+            for within, name in sorted(_matches(block, in_record)):
                 if start + within not in seen:
                     seen.add(start + within)
                     lines = line + block.count(b"\n", 0, within)
@@ -156,9 +194,11 @@ def _secrets_of(file: Path) -> Iterator[tuple[str, str]]:
             tail = kept
 
 
-def _matches(block: bytes) -> Iterator[tuple[int, str]]:
+def _matches(block: bytes, in_record: bool) -> Iterator[tuple[int, str]]:
     """Yield where a secret begins, and its kind; weights are gone through at the speed of a plain search."""
     small = block.lower()
     for name, (pattern, literals) in _SECRETS.items():
+        if name in _IN_RECORDS and not in_record:
+            continue
         if any(literal in small for literal in literals):
             yield from ((match.start(), name) for match in re.finditer(pattern, block))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from mgc_hf.errors import MgcHfError, PublishError
 from mgc_hf.hub.waiting import WaitedTooLong
+from mgc_hf.models.reasons import causes
 
 _TOKENS = "https://huggingface.co/settings/tokens"
 #: What the system says of a disk that takes nothing more, or of a folder that takes nothing at all.
@@ -53,7 +54,7 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> MgcHfError | N
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
-    for cause in _causes(error):
+    for cause in causes(error):
         text = None
         if isinstance(cause, MgcHfError):
             return cause
@@ -85,20 +86,17 @@ def no_token() -> str:
     return f"no token; run `hf auth login`, or set HF_TOKEN to one with write access ({_TOKENS})"
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _too_long(cause: WaitedTooLong, endpoint: str) -> str:
+def how_busy(cause: WaitedTooLong) -> str:
+    """Say what a Hub does that would have to be waited for, and when to come back."""
     when = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=cause.seconds)
     what = "does not answer" if cause.status == 0 else f"is busy (status {cause.status})"
     if cause.seconds > 60:
-        come = f"it asks to come back in {cause.seconds / 60:.0f} minutes, at {when:%H:%M}"
-    else:
-        come = "come back in a few minutes"
-    return f"{endpoint} {what}; {come} (--timeout is what one command waits in all): {_AGAIN}"
+        return f"{what}; it asks to come back in {cause.seconds / 60:.0f} minutes, at {when:%H:%M}"
+    return f"{what}; come back in a few minutes"
+
+
+def _too_long(cause: WaitedTooLong, endpoint: str) -> str:
+    return f"{endpoint} {how_busy(cause)} (--timeout is what one command waits in all): {_AGAIN}"
 
 
 def _disk(number: int, file: str | None = None) -> str:

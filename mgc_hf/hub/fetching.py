@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mgc_hf.errors import CheckpointError
+from mgc_hf.hub.failures import how_busy
 from mgc_hf.hub.waiting import WaitedTooLong, limited_waiting
 from mgc_hf.models.reasons import why_not
 
@@ -67,10 +68,8 @@ def patient_reading(name: str) -> Iterator[None]:
         with limited_waiting(PATIENCE):
             yield
     except WaitedTooLong as error:
-        what = f"is busy (status {error.status})" if error.status else "does not answer"
         raise CheckpointError(
-            f"{name}: the Hub at {constants.ENDPOINT} {what} and would be asked again in {error.seconds / 60:.0f} minutes; "
-            "come back then, or set HF_HUB_OFFLINE=1 to use what is in the cache"
+            f"{name}: the Hub at {constants.ENDPOINT} {how_busy(error)}, or set HF_HUB_OFFLINE=1 to use what is in the cache"
         ) from error
 
 

@@ -3,29 +3,37 @@
 import difflib
 import hashlib
 import io
+import logging
+import re
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from mgc_hf.cards.card import address
+from mgc_hf.cards.card import FOLDER, address, render_card
 from mgc_hf.cards.companions import LICENCE_FILE, licence_text
 from mgc_hf.cards.signature import is_as_generated, signature
-from mgc_hf.errors import PublishError
+from mgc_hf.errors import PublishError, RecordError
 from mgc_hf.hub.contents import Content, check_metadata, is_published, list_contents, refuse_secrets
-from mgc_hf.hub.failures import explained, no_token
+from mgc_hf.hub.failures import explain, explained, no_token
 from mgc_hf.hub.trial import try_folder
 from mgc_hf.hub.waiting import STATUSES, limited_waiting
+from mgc_hf.results import RunResult
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 #: Is told a repository's files by path, and what fetches one of them.
-CheckTree = Callable[[Mapping[str, Any], Callable[[str], Path]], None]
+CheckTree = Callable[[Mapping[str, Any], Callable[[str], Path]], bool]
 CARD = "README.md"
 #: Commits that are tried on a head that others have moved.
 _TRIES = 4
+#: Seconds to wait for a busy Hub before a run, only to be told that the token is good.
+_ASKING = 10.0
 
 
 @dataclass(frozen=True)
@@ -83,19 +91,21 @@ def push(
         [`PushResult`]
 
     Raises:
-        PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
+        PublishError: One sentence that says what to do. The branch is as it was, or holds the whole commit; a repository
+            that was made for it may stay, empty.
     """
     from huggingface_hub import HfApi
 
     folder = Path(folder)
     check_name(repo_id)
-    contents = list_contents(folder)
-    refuse_secrets(contents)
-    check_metadata(contents)
-    token = check_target(repo_id, token)
-    try_folder(folder)
+    _check_tag(tag, create_pr)
     endpoint = HfApi().endpoint
     with explained(repo_id, endpoint), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
+        contents = list_contents(folder)
+        refuse_secrets(contents)
+        check_metadata(contents)
+        token = check_target(repo_id, token)
+        try_folder(folder)
         return publish(
             [_addressed(content, repo_id, endpoint, Path(own)) for content in contents],
             repo_id,
@@ -146,10 +156,12 @@ def publish(
         [`PushResult`]
 
     Raises:
-        PublishError: One sentence that says what to do. The repository is as it was, or holds the whole commit.
+        PublishError: One sentence that says what to do. The branch is as it was, or holds the whole commit; a repository
+            that was made for it may stay, empty.
     """
     from huggingface_hub import HfApi
 
+    _check_tag(tag, create_pr)
     api = HfApi(token=token, library_name="mgc_hf")
     with explained(repo_id, api.endpoint), limited_waiting(timeout) as patience:
         work = _Push(api, repo_id, repo_type, contents, is_published, revision, create_pr, card, patience)
@@ -157,11 +169,28 @@ def publish(
         return work.run(private, tag, commit_message)
 
 
+def _check_tag(tag: str | None, create_pr: bool) -> None:
+    """Refuse, before anything is sent, a tag that cannot be made.
+
+    Raises:
+        PublishError: Says why.
+    """
+    if tag is None:
+        return
+    if create_pr:
+        raise PublishError(f"--tag {tag}: a pull request is not part of the repository yet; tag it when it is merged")
+    if not tag or re.search(r"[\s~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$", tag):
+        raise PublishError(f"--tag {tag!r}: is no name that git takes; letters, digits, dots, - and _ do")
+
+
 def _addressed(content: Content, repo_id: str, endpoint: str, own: Path) -> Content:
     """Return a content as it stands on the Hub: the card in a copy that names the repository, others as they are."""
     if content.path != CARD:
         return content
     text = content.file.read_text(encoding="utf-8")
+    if FOLDER not in text and is_as_generated(text):  # it stands for another repository, or for this one already
+        with suppress(RecordError):  # a record of another version: the card is as it is
+            text = render_card(RunResult.load(content.file.with_name("results.json")))
     copy = own / CARD
     copy.write_text(address(text, repo_id, endpoint), encoding="utf-8")
     return Content(CARD, copy, copy.stat().st_size)
@@ -180,6 +209,34 @@ def check_target(repo_id: str, token: str | None = None) -> str:
     if not token:
         raise PublishError(f"{repo_id}: {no_token()}")
     return token
+
+
+def check_account(repo_id: str, token: str | None = None) -> None:
+    """Refuse, before hours are spent on a run, a name that cannot be and a token that the Hub does not let write.
+
+    A Hub that cannot be asked now is only warned of: it may be there when the run ends.
+
+    Raises:
+        PublishError: Says what to do.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    token = check_target(repo_id, token)
+    api = HfApi(token=token, library_name="mgc_hf")
+    try:
+        with limited_waiting(_ASKING):
+            account = api.whoami()
+    except Exception as error:
+        told = explain(error, repo_id, api.endpoint)
+        if told is None:
+            raise
+        if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+            raise told from error
+        logger.warning("%s. The run goes on; publishing is tried when it has finished", told)
+        return
+    if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise PublishError(f"{repo_id}: the token may only read; make one with write access, `hf auth login`")
 
 
 def check_name(repo_id: str) -> None:
@@ -222,6 +279,7 @@ class _Push:
         self.sent: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
         self.space_sdk: str | None = None
         self.check_tree: CheckTree | None = None
+        self.is_new = False
 
     def run(self, private: bool, tag: str | None, message: str) -> PushResult:
         self._prepare_repository(private)
@@ -231,7 +289,7 @@ class _Push:
             head = self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision)).sha
             tree = self._tree(head)
             if self.check_tree is not None:
-                self.check_tree(tree, lambda path, head=head: self._fetch(path, head))  # type: ignore[misc]
+                self.is_new = self.check_tree(tree, lambda path, head=head: self._fetch(path, head))  # type: ignore[misc]
             if first_tree is not None:
                 self._refuse_their_changes(first_tree, tree)
             first_tree = first_tree or tree
@@ -240,6 +298,8 @@ class _Push:
                 prefix = "" if self.repo["repo_type"] == "model" else f"{self.repo['repo_type']}s/"
                 page = f"{self.api.endpoint}/{prefix}{self.repo_id}"
                 return self._finish(page, head, *self.sent, kept_card, tag)
+            if self.create_pr and (known := self._open_request(message)) is not None:
+                return self._finish(*known, *self.sent, kept_card, tag)
             made = self._commit(head, writes, deletes, message, is_ignoring=".gitignore" in tree)
             if made is not None:
                 self._check(made.oid, writes, deletes)
@@ -260,12 +320,13 @@ class _Push:
                 self._patiently(lambda: self.api.create_repo(**made))
             except KeyError as error:  # a 409 without the address of what is there
                 raise PublishError(f"{self.repo_id}: the name is taken; choose another") from error
-        else:
-            if private and not info.private:
-                raise PublishError(
-                    f"{self.repo_id}: exists and is public, so --private would not hide it; make it private in its "
-                    "settings on the Hub first, or name another repository"
-                )
+            # somebody else may have made it just before
+            info = self._patiently(lambda: self.api.repo_info(**self.repo)) if private else None
+        if private and info is not None and not info.private:
+            raise PublishError(
+                f"{self.repo_id}: exists and is public, so --private would not hide it; make it private in its "
+                "settings on the Hub first, or name another repository"
+            )
         if self.revision != "main" and not self.create_pr:
             try:
                 self._patiently(lambda: self.api.repo_info(**self.repo, revision=self.revision))
@@ -304,10 +365,38 @@ class _Push:
         writes = [path for path in self.contents if not self._is_ours(tree, path)]
         deletes = [path for path in tree if self.is_published(path) and path not in self.contents]
         self._spare_their_licence(tree, writes, deletes)
+        foreign = [path for path in (*writes, *deletes) if path in tree and path not in (CARD, LICENCE_FILE)]
+        if foreign and CARD not in tree and self.card is None:
+            raise PublishError(
+                f"{self.repo_id}: holds {', '.join(foreign[:5])} and no card, so it was not published from here; name "
+                "another repository, or push with --card overwrite to replace them"
+            )
         kept_card = CARD in writes and CARD in tree and not self._may_overwrite_card(head)
         if kept_card:
             writes.remove(CARD)
         return writes, deletes, kept_card
+
+    def _open_request(self, message: str) -> tuple[str, str] | None:
+        """Return address and commit of an open pull request that holds what would be sent: its reply was lost, or the
+        same command was given before."""
+        title = message.splitlines()[0]
+        found = self._patiently(
+            lambda: [
+                one
+                for one in self.api.get_repo_discussions(
+                    **self.repo, discussion_type="pull_request", discussion_status="open"
+                )
+                if one.title == title
+            ]
+        )
+        for one in found:
+            head = self._patiently(
+                lambda one=one: self.api.repo_info(**self.repo, revision=f"refs/pr/{one.num}")  # type: ignore[misc]
+            ).sha
+            tree = self._tree(head)
+            if all(self._is_ours(tree, path) for path in {*self.contents, *filter(self.is_published, tree)}):
+                return one.url, head
+        return None
 
     def _spare_their_licence(self, tree: Mapping[str, Any], writes: list[str], deletes: list[str]) -> None:
         """Leave a licence that somebody put on the Hub: only one of their own takes its place."""
@@ -327,7 +416,7 @@ class _Push:
         """
         theirs = self._fetch(CARD, head).read_text(encoding="utf-8", errors="replace")
         ours = self.contents[CARD].file.read_text(encoding="utf-8")
-        if self.card == "overwrite" or is_as_generated(theirs):
+        if self.card == "overwrite" or self.is_new or is_as_generated(theirs):
             return True
         if self.card == "keep" or (signature(theirs) is not None and signature(theirs) == signature(ours)):
             return False
@@ -378,7 +467,7 @@ class _Push:
             PublishError: Names the files.
         """
         self.api.preupload_lfs_files(
-            self.repo_id, additions, revision=self.revision, create_pr=self.create_pr, free_memory=False
+            **self.repo, additions=additions, revision=self.revision, create_pr=self.create_pr, free_memory=False
         )
         ignored = [addition.path_in_repo for addition in additions if addition._should_ignore]
         if ignored:

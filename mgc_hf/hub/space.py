@@ -45,8 +45,8 @@ Upload a clip of music or record one. The model [{model}]({endpoint}/{model}) gi
 probability, over the whole clip and along it; below is the clip's spectrogram. How far to trust it, and under which
 licence its weights are, says the model's card.
 
-`{app}` loads the model at the commit that `{of}` names and **runs the pipeline code of that repository at that commit**,
-and no other code from the Hub. If the model is private, give the Space a secret `HF_TOKEN` that may read it.
+`{app}` loads the model at the commit that `{of}` names and **runs the code of that repository at that commit** (its pipeline,
+and what else its configuration names), and no other code from the Hub. If the model is private, give the Space a secret `HF_TOKEN` that may read it.
 
 To run it on your own computer (Python {python} or newer), in a clone of this Space:
 
@@ -194,7 +194,7 @@ def _hidden(repo_id: str, space: str, token: str, timeout: float) -> bool:
         return not api.repo_exists(space, repo_type="space") and bool(api.repo_info(repo_id).private)
 
 
-def _refuse_foreign(space: str, repo_id: str, tree: Mapping[str, Any], read: Callable[[str], Path]) -> None:
+def _refuse_foreign(space: str, repo_id: str, tree: Mapping[str, Any], read: Callable[[str], Path]) -> bool:
     """Refuse a Space that holds what was not written here.
 
     Args:
@@ -202,12 +202,15 @@ def _refuse_foreign(space: str, repo_id: str, tree: Mapping[str, Any], read: Cal
         tree (`Mapping[str, Any]`): Its files by path.
         read (`Callable`): Fetches one of them.
 
+    Returns:
+        `bool`: Whether the Space is new: its README, if it has one, is the one that the Hub itself puts there.
+
     Raises:
         PublishError: Names the files.
     """
     held = [path for path in tree if path not in _OF_THE_HUB]
-    if not held:
-        return
+    if set(held) <= {CARD}:
+        return True
     foreign = [path for path in held if path not in SPACE_FILES]
     if CARD in tree and signature(read(CARD).read_text(encoding="utf-8", errors="replace")) is None:
         foreign.append(CARD)
@@ -228,3 +231,4 @@ def _refuse_foreign(space: str, repo_id: str, tree: Mapping[str, Any], read: Cal
             f"{', ...' * (len(foreign) > 5)}), so it is left alone; rename it in its settings on the Hub (or delete it), "
             "then push again, or push without --with_space"
         )
+    return False

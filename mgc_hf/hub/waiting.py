@@ -15,6 +15,8 @@ from typing import Any
 #: What huggingface_hub tries again, and its first and longest wait without `Retry-After` (`http_backoff`), seconds.
 STATUSES = (408, 429, 500, 502, 503, 504)
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 8.0
+#: For how long a Hub may be silent in the middle of a request, seconds: as long as is left, within these bounds.
+_LEAST_SILENCE, _MOST_SILENCE = 5.0, 60.0
 #: For how long hf-xet tries again; six minutes by default.
 _XET_LIMIT = "HF_XET_CLIENT_RETRY_MAX_DURATION"
 
@@ -62,6 +64,17 @@ class _Patience:
             self.wait = wait
             self._until = max(self._until, now + wait)
 
+    def silent_for(self, seconds: float) -> None:
+        """Take in that a request was not answered for so long."""
+        with self._lock:
+            self._waited += seconds
+
+    @property
+    def left(self) -> float:
+        """What may still be waited, seconds."""
+        with self._lock:
+            return max(0.0, self._limit - self._waited)
+
     def succeeded(self, method: str, url: str) -> None:
         """Take in an answer."""
         with self._lock:
@@ -73,7 +86,8 @@ def limited_waiting(seconds: float) -> Iterator["_Patience"]:
     """Let huggingface_hub wait no longer than this in all, while the block lasts.
 
     Args:
-        seconds (`float`): The limit. Time that is spent on sending and receiving does not count.
+        seconds (`float`): The limit. Time in which something is sent or received does not count; a Hub that takes a
+            request and is silent is waited for as long as is left, at least 5 s.
 
     Yields:
         What adds up; its `wait` is for requests that huggingface_hub does not send again by itself.
@@ -90,9 +104,16 @@ def limited_waiting(seconds: float) -> Iterator["_Patience"]:
     class PatientClient(httpx2.Client):
         def send(self, request: Any, **kwargs: Any) -> Any:
             method, url = request.method, str(request.url)
+            silence = max(_LEAST_SILENCE, min(_MOST_SILENCE, patience.left))
+            # huggingface_hub asks for no limit at all in some of its requests
+            given = request.extensions.get("timeout") or {}
+            limits = {name: min(given.get(name) or silence, silence) for name in ("connect", "read", "write", "pool")}
+            request.extensions = {**request.extensions, "timeout": limits}
             try:
                 response = super().send(request, **kwargs)
-            except httpx2.TransportError:
+            except httpx2.TransportError as error:
+                if isinstance(error, httpx2.TimeoutException):
+                    patience.silent_for(limits["read"])
                 patience.failed(method, url, 0, None)
                 raise
             if response.status_code in STATUSES:

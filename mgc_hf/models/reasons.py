@@ -18,10 +18,10 @@ def why_not(error: BaseException, name: str) -> str | None:
     """
     from huggingface_hub import constants, errors
 
-    causes = list(_causes(error))
+    found = list(causes(error))
 
     def first(*kinds: type[BaseException]) -> BaseException | None:
-        return next((cause for cause in causes if isinstance(cause, kinds)), None)
+        return next((cause for cause in found if isinstance(cause, kinds)), None)
 
     if first(errors.GatedRepoError):
         return f"access is gated; accept its conditions at {constants.ENDPOINT}/{name} and log in with `hf auth login`"
@@ -43,7 +43,8 @@ def why_not(error: BaseException, name: str) -> str | None:
     return f"the Hub at {constants.ENDPOINT} cannot be reached ({said}), {absent}"
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, what it was raised from, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -9,6 +9,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mgc_hf.data.hub import parse_hub_id
 from mgc_hf.errors import OptionError
 from mgc_hf.options.declaring import Checked, option
 
@@ -204,6 +205,9 @@ class ModelOptions(Checked):
         None, 'Values of the feature extractor that differ from its defaults, as JSON: {"num_mel_bins": 64}'
     )
 
+    base_model: str | None = option(
+        None, "Hub id that a local --model_name_or_path is a copy of, for the card: its base model and licence"
+    )
     from_scratch: bool = option(
         False, "Build the architecture of --model_name_or_path with random weights; the card says so"
     )
@@ -242,6 +246,7 @@ class ModelOptions(Checked):
         """
         self.check(
             (bool(self.model_name_or_path), "model_name_or_path", "given: a folder or Hub id of an audio classifier"),
+            (self.base_model is None or parse_hub_id(self.base_model) is not None, "base_model", "a Hub id, ORG/NAME"),
             (self.size is None or self.from_scratch, "size", "left out without --from_scratch"),
             (self.freeze_layers >= 0, "freeze_layers", "0 or more"),
             (self.lora_rank >= 0, "lora_rank", "0 or more"),

@@ -137,7 +137,11 @@ def leaves(value):
     [
         (None, {"license": "apache-2.0"}, "| Licence | apache-2.0 |"),
         ("facebook/hubert-base-ls960", {"license": "apache-2.0"}, "| Licence | apache-2.0, as the checkpoint's own |"),
-        ("facebook/w2v-bert-2.0", {"license": "mit"}, "| Licence | mit, as the checkpoint's own |"),
+        (
+            "facebook/w2v-bert-2.0",
+            {"license": "mit"},
+            "| Licence | mit, as the checkpoint's own; it asks for its text,",
+        ),
         ("microsoft/wavlm-base", {"license": "other", "license_name": "wavlm-disputed"}, "CC BY-SA 3.0"),
         ("my-checkpoint", {}, "| Licence | not known"),
     ],
@@ -296,6 +300,17 @@ def test_program_that_repeats_a_run_from_python():
     call = ast.parse(program).body[1].value
     values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
     assert values == {**load("track").training.options, "output_dir": "DIR"}
+
+
+def test_rerun_is_told_what_the_record_cannot_say():
+    result = load("track")
+    assert "mgc-hf rerun path/to/this/folder --dataset path/to/the/same\n" in render_card(result)
+    index = changed(result, "data", source="owner/index")
+    index = changed(index, "training", resolved={**result.training.resolved, "audio": "genres"})
+    assert "mgc-hf rerun path/to/this/folder --audio path/to/the/same\n" in render_card(index)
+    hub = changed(result, "data", source="owner/clips")
+    hub = changed(hub, "training", resolved={**result.training.resolved, "model_name_or_path": "checkpoint"})
+    assert "mgc-hf rerun path/to/this/folder --model_name_or_path path/to/the/same\n" in render_card(hub)
 
 
 def test_snippets_are_marked_and_are_code():

@@ -6,10 +6,11 @@ import yaml
 from huggingface_hub import parse_eval_result_entries
 
 import mgc_hf
+from mgc_hf.cards.card import render_card
 from mgc_hf.cards.companions import LICENCE_FILE, write_companions
 from mgc_hf.data.audio import decode
 from mgc_hf.results import EVAL_RESULTS_FILE, WIDGET_FILES
-from tests.cards.test_card import changed, load
+from tests.cards.test_card import changed, header, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +67,12 @@ def test_an_evaluation_has_figures_alone(tmp_path):
     result = changed(dataclasses.replace(load("track"), training=None), "data", source="owner/clips")
     write_companions(result, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".eval_results"]
+
+
+def test_the_card_of_an_evaluation_claims_no_licence():
+    card = render_card(dataclasses.replace(load("track"), training=None))
+    assert "license" not in header(card)
+    assert "| Licence |" not in card
 
 
 def test_the_licence_goes_with_the_package():

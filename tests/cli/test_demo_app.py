@@ -11,18 +11,13 @@ from mgc_hf.errors import CheckpointError, OptionError
 
 def test_without_gradio_it_says_how_to_get_it(monkeypatch, finished_run):
     monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(OptionError, match=r"pip install 'mgc_hf\[app\]'"):
+    with pytest.raises(OptionError, match=r"pip install 'gradio>=6.31,<7'"):
         demo_app.demo_app_command(str(finished_run))
 
 
 def test_what_is_no_model_folder_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"config.json is missing"):
         demo_app.demo_app_command(str(tmp_path))
-
-
-def test_share_is_true_or_false():
-    with pytest.raises(OptionError, match="--share is 'maybe'; it must be true or false"):
-        demo_app.demo_app_command("x", share="maybe")
 
 
 def test_a_port_that_is_taken_is_named(finished_run):

@@ -59,7 +59,7 @@ def environment_of(hub, home: Path, user: str | None = "alice", **more: str) -> 
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent / "guard"), str(ROOT))),
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "2"),
     }
     if user is not None:
@@ -70,6 +70,11 @@ def environment_of(hub, home: Path, user: str | None = "alice", **more: str) -> 
 @pytest.fixture
 def client(hub, tmp_path):
     """Run a command as a client; what it came to, with the seconds that it took."""
+    return client_of(hub, tmp_path)
+
+
+def client_of(hub, tmp_path: Path):
+    """Return what runs commands as clients of a Hub, in a folder."""
 
     def run(*words, user="alice", home="home", timeout=120, check=None, **more) -> SimpleNamespace:
         began = time.monotonic()

@@ -21,7 +21,7 @@ def _server(hub: Hub, port: int) -> tuple[uvicorn.Server, socket.socket]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**18)
     listener.bind(("127.0.0.1", port))
     hub.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    return uvicorn.Server(uvicorn.Config(hub, log_level="error", lifespan="on", timeout_keep_alive=30)), listener
+    return uvicorn.Server(uvicorn.Config(hub, log_level="error", lifespan="off", timeout_keep_alive=30)), listener
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def run_like(folder, seed, weights=10_000):
     (folder / "model.safetensors").write_bytes(random.Random(seed).randbytes(weights))
     for name in ("config.json", "preprocessor_config.json", "results.json"):
         (folder / name).write_text(json.dumps({"seed": seed, "name": name}))
-    (folder / "README.md").write_text(sign(f"# Run {seed}\n"))
+    (folder / "README.md").write_text(sign(f"---\nlicense: apache-2.0\n---\n\n# Run {seed}\n"))
     return folder
 
 

@@ -8,7 +8,8 @@ import soundfile
 import yaml
 
 from mgc_hf.results import RunResult
-from tests.hub.conftest import last_json
+from tests.hub.conftest import QUICK, client_of, last_json
+from tests.hub.server import running
 from tests.tunes import SAMPLING_RATE, tune
 
 ID = "studio/small-lstm"
@@ -38,10 +39,17 @@ print(json.dumps([pipe(file) for file in sys.argv[2:]]))
 """
 
 
-@pytest.fixture
-def published(client, finished_run):
-    """The id of a model that alice has pushed."""
-    client("-c", f"from mgc_hf.hub import push; push({str(finished_run)!r}, {ID!r})", check=0)
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """One Hub for all tests here, with a model that alice has pushed."""
+    with running(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def published(hub, finished_run, tmp_path_factory):
+    """Its id."""
+    client_of(hub, tmp_path_factory.mktemp("alice"))(*QUICK, finished_run, ID, check=0)
     return ID
 
 

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from mgc_hf.cards.card import address
 from mgc_hf.cards.signature import sign
-from mgc_hf.errors import PublishError
-from mgc_hf.hub import list_contents
+from mgc_hf.errors import MgcHfError, PublishError
+from mgc_hf.hub import check_account, list_contents
 from mgc_hf.hub.contents import PUBLISHED, is_published, refuse_secrets
 from mgc_hf.hub.waiting import WaitedTooLong, _Patience
 from tests.hub.app import USERS
@@ -71,17 +72,41 @@ def test_what_goes_is_the_list_and_nothing_else(folder):
     (folder / "runs" / "events.out.tfevents.1").write_bytes(b"x")
     (folder / "images" / "deeper").mkdir()
     (folder / "images" / "deeper" / "x.png").write_bytes(b"x")
-    (folder / "LICENSE").unlink()
-    (folder / "LICENSE").symlink_to("/etc/hostname")
+    (folder / "images" / "mine.png").write_bytes(b"x")
     paths = {content.path for content in list_contents(folder)}
     assert {"model.safetensors", "config.json", "README.md", "results.json", "modeling_mel_lstm.py"} <= paths
     assert "images/confusion_matrix_track.png" in paths
     assert not any(
-        path.startswith(("checkpoint-", "runs", "training_args", "images/deeper", "LICENSE")) for path in paths
+        path.startswith(("checkpoint-", "runs", "training_args", "images/deeper", "images/mine")) for path in paths
     )
     assert all(is_published(path) for path in paths)
     assert not is_published("optimizer.pt")
     assert len(set(PUBLISHED)) == len(PUBLISHED)
+
+
+def test_links_are_named(folder):
+    (folder / "LICENSE").unlink()
+    (folder / "LICENSE").symlink_to("/etc/hostname")
+    with pytest.raises(PublishError, match="LICENSE is a link"):
+        list_contents(folder)
+
+
+def test_code_that_the_configuration_names_must_be_there(folder):
+    (folder / "pipeline_genre.py").unlink()
+    (folder / "modeling_mel_lstm.py").unlink()
+    with pytest.raises(PublishError, match=r"names modeling_mel_lstm\.py, pipeline_genre\.py, which are not there"):
+        list_contents(folder)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(PublishError, match=r"config\.json: is damaged"):
+        list_contents(folder)
+
+
+def test_a_track_that_is_named_by_an_absolute_path_is_refused(folder):
+    split = json.loads((folder / "split.json").read_text())
+    split["parts"]["train"][0] = "/mnt/music/jazz 1/a b.wav"
+    (folder / "split.json").write_text(json.dumps(split))
+    with pytest.raises(PublishError, match=r"split\.json, line 1: an absolute path"):
+        refuse_secrets(list_contents(folder))
 
 
 def test_a_folder_of_no_run_is_refused(tmp_path):
@@ -221,6 +246,75 @@ def test_private_is_in_force_from_the_beginning_and_never_changed(push, api, hub
     assert not files(api, "alice/public")
 
 
+def test_a_repository_that_somebody_makes_public_meanwhile_is_not_taken_for_private(push, api, hub):
+    def make_public(seen):
+        if seen.path == "/api/repos/create":
+            hub.on_arrival = None
+            hub.store.create("model", ID, "alice", private=False)
+
+    hub.on_arrival = make_public
+    done = push("--private", check=1)
+    assert "is public, so --private would not hide it" in done.err
+    assert not files(api)
+
+
+def test_a_repository_of_other_files_is_not_taken_over(push, api):
+    api().create_repo(ID)
+    api().upload_file(path_or_fileobj=b"{}", path_in_repo="config.json", repo_id=ID)
+    done = push(check=1)
+    assert "holds config.json and no card, so it was not published from here" in done.err
+    assert files(api) == {"config.json"}
+    push("--card", "overwrite", check=0)
+    assert "README.md" in files(api)
+
+
+def test_files_that_others_add_stay(push, api):
+    push(check=0)
+    theirs = {".eval_results/community.yaml", "images/banner.png", "onnx/model_quantized.onnx", "widget/mine.mp3"}
+    for path in theirs:
+        api().upload_file(path_or_fileobj=b"x", path_in_repo=path, repo_id=ID)
+    assert "nothing has changed" in push(check=0).out
+    assert theirs <= files(api)
+
+
+def test_a_published_folder_under_another_name(push, api, client, folder, tmp_path):
+    push(check=0)
+    api().snapshot_download(ID, local_dir=tmp_path / "copy")
+    client(*QUICK, tmp_path / "copy", "alice/other", check=0)
+    card = Path(api().hf_hub_download("alice/other", "README.md", cache_dir=tmp_path / "cards")).read_text()
+    assert 'model = "alice/other"' in card
+    assert "/alice/other/resolve/main/widget/jazz.mp3" in card
+    assert f'"{ID}"' not in card
+    assert f"/{ID}/" not in card
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--tag", "v 1"), "is no name that git takes"),
+        (("--tag", "v1", "--create_pr"), "tag it when it is merged"),
+        (("--with_space", "--create_pr"), "the Space hears what is on main"),
+        (("--with_space", "--revision", "try"), "the Space hears what is on main"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_sent(push, hub, options, told):
+    done = push(*options)
+    assert done.status in (1, 2)
+    assert told in done.err
+    assert not hub.log
+
+
+def test_one_pull_request_however_often_it_is_asked_for(push, api, hub):
+    api().create_repo(ID)
+    hub.faults = [Fault("lost_reply", "POST", "/commit/", times=1)]
+    done = push("--create_pr", check=0)
+    assert "/discussions/1" in done.out
+    hub.faults = []
+    assert "/discussions/1" in push("--create_pr", check=0).out
+    assert [one.num for one in api().get_repo_discussions(ID)] == [1]
+    assert not files(api)
+
+
 def test_branches_and_pull_requests(push, api):
     push("--revision", "try/one", check=0)
     assert not files(api)
@@ -239,9 +333,20 @@ def test_a_broken_folder_is_never_published(push, api, folder, hub):
     assert not hub.log
 
 
+def test_code_that_fails_for_others_is_never_published(push, folder, hub):
+    """What is loaded is the folder's own code, as where mgc_hf is not installed."""
+    code = folder / "pipeline_genre.py"
+    code.write_text(code.read_text().replace("from transformers import Pipeline", "from mgc_hf import Pipeline"))
+    done = push(start=PUSH, check=1)
+    assert "could not be loaded and heard in a new process" in done.err
+    assert "mgc_hf" in done.err
+    assert not hub.log
+
+
 FAILURES = [
     ({"user": None}, [], "hf auth login"),
     ({"HF_TOKEN": "hf_" + "x" * 34, "user": None}, [], "does not know the token"),
+    ({}, [Fault("expired_token", "POST", "/preupload/")], "it may have expired"),
     ({"user": "bob"}, [], "no right to write there"),
     ({}, [Fault("quota", "POST", "/commit/")], "no storage left"),
     ({}, [Fault("no_right", "POST", "/preupload/")], "no right to write there"),
@@ -252,6 +357,8 @@ FAILURES = [
     ({}, [Fault("unavailable", "POST", "/commit/")], "is busy (status 503)"),
     ({}, [Fault("unavailable", "PUT", "/_lfs/", values={"status": 502})], "is busy (status 502)"),
     ({}, [Fault("cut", "PUT", "/_lfs/", values={"after": 1000})], "does not answer"),
+    ({}, [Fault("slow_reply", "GET", "/api/models/", values={"after": 60})], "does not answer"),
+    ({}, [Fault("slow_reply", "POST", "/commit/", values={"after": 60})], "does not answer"),
     ({"HF_ENDPOINT": "http://127.0.0.1:9"}, [], "cannot be reached"),
     ({"HF_HUB_OFFLINE": "1"}, [], "HF_HUB_OFFLINE is set"),
 ]
@@ -260,7 +367,7 @@ FAILURES = [
 @pytest.mark.parametrize(("environment", "faults", "told"), FAILURES, ids=[told for *_, told in FAILURES])
 def test_each_failure_is_one_line_and_the_same_command_finishes(push, api, hub, environment, faults, told):
     hub.faults = faults
-    done = push("--timeout", "4", check=1, **environment)
+    done = push("--timeout", "2", check=1, **environment)
     errors = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]
     assert len(errors) == 1, done.err
     assert told in errors[0]
@@ -329,7 +436,8 @@ def test_edits_to_the_card_are_kept_or_reported(push, api, folder, tmp_path):
     done = push(check=0)
     assert "was left as it is there" in done.out
     assert "By Alice." in _card(api, tmp_path)
-    (folder / "README.md").write_text(sign(text.partition("\n<!-- generated")[0] + "\nAnother run.\n"))
+    local = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(sign(local.partition("\n<!-- generated")[0] + "\nAnother run.\n"))
     done = push(check=1)
     assert "its card was edited on the Hub" in done.err
     assert "+By Alice." in done.err
@@ -421,18 +529,33 @@ def test_a_recipe_publishes_what_it_made(client, api, hub, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "user", "status", "told"),
+    ("repo_id", "token", "told"),
     [
-        ((), "alice", 2, "--hub_model_id ORG/NAME"),
-        (("--hub_model_id", "model"), "alice", 1, "name the user or organisation"),
-        (("--hub_model_id", ID), None, 1, "hf auth login"),
+        (None, USERS["alice"]["token"], "--hub_model_id ORG/NAME"),
+        ("model", USERS["alice"]["token"], "name the user or organisation"),
+        (ID, None, "hf auth login"),
+        (ID, USERS["alice"]["read_token"], "may only read"),
+        (ID, "hf_" + "x" * 34, "does not know the token"),
     ],
 )
-def test_a_recipe_that_could_not_publish_says_so_before_it_trains(client, tmp_path, options, user, status, told):
-    done = client(*RECIPE, *options, user=user, check=status, timeout=100)
-    assert told in done.err
-    assert "Traceback" not in done.err
+def test_a_run_that_could_not_be_published_says_so_before_it_trains(
+    hub, tmp_path, monkeypatch, run_values, repo_id, token, told
+):
+    from mgc_hf import fine_tune
+
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    where = {"push_to_hub": True, "hub_model_id": repo_id, "hub_token": token, "output_dir": str(tmp_path / "run")}
+    with pytest.raises(MgcHfError, match=told):
+        fine_tune(**run_values, **where)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_hub_that_is_away_at_the_start_is_only_warned_of(monkeypatch, caplog):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    check_account(ID, USERS["alice"]["token"])
+    assert "cannot be reached" in caplog.text
+    assert "publishing is tried when it has finished" in caplog.text
 
 
 def test_pushing_does_not_import_torch():

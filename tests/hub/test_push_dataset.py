@@ -516,3 +516,14 @@ def test_the_card_escapes_what_users_wrote():
     assert "a|b" not in card
     assert "/home" not in card
     assert "\n# x" not in card
+
+
+def test_a_gitignore_of_a_data_set_is_heeded_too(push, api, music):
+    api().create_repo(ID, repo_type="dataset")
+    ignore = {"path_in_repo": ".gitignore", "repo_id": ID, "repo_type": "dataset"}
+    api().upload_file(path_or_fileobj=b"*.parquet\n", **ignore)
+    done = push(music, ID)
+    assert done.status == 1
+    assert "its .gitignore leaves out data/train-00000-of-00001.parquet" in done.err
+    api().upload_file(path_or_fileobj=b"*.tmp\n", **ignore)
+    push(music, ID, check=0)

@@ -88,5 +88,5 @@ def test_a_hub_that_is_busy_for_long_is_not_waited_for(client, hub, demo_run):  
     done = client(*each(IMPORTS, codes), check=0)
     errors = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]
     assert len(errors) == 3, done.err
-    assert all("is busy (status 429) and would be asked again in 60 minutes" in text for text in errors)
+    assert all("is busy (status 429); it asks to come back in 60 minutes" in text for text in errors)
     assert all(came["seconds"] < 30 for came in last_json(done.out).values())

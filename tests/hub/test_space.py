@@ -105,7 +105,7 @@ def test_its_readme_says_what_the_hub_needs_and_what_a_reader_wants(tmp_path):
     assert header["models"] == [ID]
     assert header["license"] == "apache-2.0"
     assert len(header["short_description"]) <= 60
-    assert "runs the pipeline code of that repository at that commit" in readme
+    assert "runs the code of that repository at that commit" in readme
     assert not re.search(r"[0-9a-f]{40}\b", readme.split("<!--")[0])  # else edits could not be kept at the next push
 
 
@@ -181,7 +181,7 @@ def test_which_files_are_not_ours(tmp_path, path, text, named):
 def test_a_space_of_somebody_else_is_left_alone(push, api):
     api().create_repo(SPACE, repo_type="space", space_sdk="gradio")
     upload(api, "app.py", "print('mine')")
-    assert "has not written (app.py)" in push(check=1).err
+    assert "has not written (README.md, app.py)" in push(check=1).err
     assert len(commits(api)) == 2
 
 

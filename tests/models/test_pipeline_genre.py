@@ -81,6 +81,10 @@ def test_arrays_of_every_shape(pipe, tmp_path):
     mono = _scores(pipe({"raw": clip, **rate}, top_k=None))
     integers = (clip * 2**15).round().astype(np.int16)
     assert _scores(pipe({"raw": integers, **rate}, top_k=None)) == pytest.approx(mono, abs=0.02)
+    bytes_ = ((clip + 1) * 128).clip(0, 255).astype(np.uint8)
+    assert _scores(pipe({"raw": bytes_, **rate}, top_k=None)) == pytest.approx(mono, abs=0.3)
+    row = {"audio": {"array": clip, **rate}, "genre": 1, "track_id": "jazz.00001"}
+    assert _scores(pipe(row, top_k=None)) == mono
     own_rate = pipe.feature_extractor.sampling_rate
     assert own_rate == SAMPLING_RATE
     assert pipe(clip, top_k=None) == pipe({"raw": clip, **rate}, top_k=None)

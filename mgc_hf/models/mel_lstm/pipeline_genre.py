@@ -165,6 +165,8 @@ def _decode(inputs: Any, rate: int) -> np.ndarray:
         decoded = inputs.get_all_samples()
         inputs = {"array": decoded.data, "sampling_rate": decoded.sample_rate}
     if isinstance(inputs, dict):
+        if "audio" in inputs and not {"raw", "array", "bytes", "path"} & set(inputs):  # a row of `datasets`
+            return _decode(inputs["audio"], rate)
         if (array := inputs.get("raw", inputs.get("array"))) is not None:
             if "sampling_rate" not in inputs:
                 raise ValueError('a dict with "raw" or "array" needs "sampling_rate", in Hz')
@@ -189,7 +191,9 @@ def _from_array(array: Any, given_rate: int, rate: int) -> np.ndarray:
         raise ValueError(f"shape {samples.shape} is no audio; wanted is (num_samples,) or (num_samples, channels)")
     if 0 < samples.shape[0] < samples.shape[1]:
         samples = samples.T
-    if samples.dtype.kind == "i":
+    if samples.dtype == np.uint8:
+        samples = (samples.astype(np.float32) - 128) / 128
+    elif samples.dtype.kind == "i":
         samples = samples / -float(np.iinfo(samples.dtype).min)
     samples = samples.astype(np.float32)
     return _to_mono(lambda: iter([samples]), samples.shape[1], given_rate, rate, "array")
