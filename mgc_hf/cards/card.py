@@ -178,6 +178,8 @@ def _values(result: RunResult) -> dict[str, Any]:
         "folder": Markdown(FOLDER),
         "clip": Markdown(CLIP),
         "sampling_rate": Markdown(f"{data.sampling_rate:,}"),
+        "rate": Markdown(data.sampling_rate),
+        "window_seconds": Markdown(data.segment_seconds),
         "genres": Markdown(", ".join(map(escape, data.genres))),
         "num_parameters": Markdown(f"{result.model.num_parameters:,}"),
         "parts": [part for part in PARTS if sum(data.tracks.get(part, {}).values())],

@@ -14,7 +14,7 @@ from mgc_hf.labels import GTZAN_GENRES
 __all__ = ["DEMO_VERSION", "SAMPLING_RATE", "DemoClip", "generate_demo", "render_clip"]
 
 #: Goes up whenever the same options would give other bytes; part of cache keys.
-DEMO_VERSION = 2
+DEMO_VERSION = 3
 
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 600.0
 

@@ -5,10 +5,12 @@ So it renders each pitch of a part once, as long as it is ever held; loudness, t
 notes, releases, scoops and vibrato are put on here, and the notes are added up.
 """
 
+import atexit
 import importlib.metadata
+import shutil
+import tempfile
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -50,25 +52,26 @@ def check_synthesizer() -> Path:
     return path
 
 
-@lru_cache(maxsize=8)
-def _synthesizer(sampling_rate: int) -> Any:
-    """A synthesizer for a rate, with the mended soundfont; kept, since opening one takes a while.
+def _new_synthesizer(sampling_rate: int) -> Any:
+    """A synthesizer for a rate, with the mended soundfont.
 
-    It maps the file into memory, which outlives the file's name; where a mapped file cannot be deleted (Windows), the
+    One for each rendering: a used one keeps something of what it has played, and plays a quarter of all pitches in
+    another way for it (measured). It maps the file into memory; where a mapped file cannot be deleted (Windows), the
     copy stays in the temporary folder.
     """
     from symusic import Synthesizer
 
-    font = _mended(check_synthesizer())
-    with TemporaryDirectory(prefix="mgc-hf-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / SOUNDFONT
-        path.write_bytes(font)
-        return Synthesizer(str(path), sampling_rate, 0)
+    return Synthesizer(str(_soundfont()), sampling_rate, 0)
 
 
 @lru_cache(maxsize=1)
-def _mended(path: Path) -> bytes:
-    return mend(path.read_bytes())
+def _soundfont() -> Path:
+    """The mended soundfont in a temporary folder that goes with the process."""
+    folder = tempfile.mkdtemp(prefix="mgc-hf-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / SOUNDFONT
+    path.write_bytes(mend(check_synthesizer().read_bytes()))
+    return path
 
 
 def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate: int) -> dict[int, np.ndarray]:
@@ -96,7 +99,7 @@ def _render_pitches(program: int, is_drum: bool, lengths: dict[int, float], rate
         track.notes.append(MidiNote(start, length + _RELEASE_S, pitch, 100, ttype="second"))
         start += length + _RELEASE_S + _GAP_S
     score.tracks.append(track)
-    audio = _synthesizer(rate).render(score, False)[0]
+    audio = _new_synthesizer(rate).render(score, False)[0]
     return {pitch: audio[begin : begin + count] for pitch, (begin, count) in slots.items()}
 
 

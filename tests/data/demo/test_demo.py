@@ -71,6 +71,25 @@ def test_same_bytes_in_another_process_and_another_order():
         assert lines[genre, str(index)] == digest
 
 
+CORPUS_HASH = """
+import hashlib, sys
+from mgc_hf.data.demo import generate_demo, render_clip
+for seconds in map(float, sys.argv[1:]):
+    render_clip("country", 0, seconds)
+print(hashlib.sha256(b"".join(clip.wav for clip in generate_demo(4, 2.0))).hexdigest())
+"""
+
+
+def test_a_clip_is_the_same_whatever_was_rendered_before_it():
+    """A synthesizer that is used again plays some pitches in another way, which depends on what it played first."""
+    command = [sys.executable, "-c", CORPUS_HASH]
+    found = [
+        subprocess.run([*command, *first], capture_output=True, text=True, check=True).stdout
+        for first in ([], ["2.34567"])
+    ]
+    assert found[0] == found[1] != ""
+
+
 def test_every_argument_counts():
     first = render_clip("pop", 0, 2.0, 0)
     others = [render_clip("pop", 1, 2.0, 0), render_clip("pop", 0, 2.0, 1), render_clip("rock", 0, 2.0, 0)]
