@@ -14,13 +14,13 @@ import pytest
 from huggingface_hub import HfApi, constants
 
 from tests.hub.app import USERS
+from tests.hub.clients import MGC_HF
+from tests.hub.clients import QUICK_PUSH as QUICK
 from tests.hub.server import running
 
 ROOT = Path(__file__).parents[2]
 ID = "alice/model"
-PUSH = ("-c", "from mgc_hf.cli.main import main; main()", "push")
-#: Without loading the model in another process, which takes seconds and asks the Hub for nothing.
-QUICK = ("-c", "import mgc_hf.hub.pushing as p; p.try_folder = lambda folder: None; " + PUSH[1], "push")
+PUSH = (*MGC_HF, "push")
 
 
 @pytest.fixture(autouse=True)

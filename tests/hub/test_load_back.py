@@ -8,13 +8,12 @@ import soundfile
 import yaml
 
 from mgc_hf.results import RunResult
+from tests.hub.clients import without_mgc_hf
 from tests.hub.conftest import QUICK, client_of, last_json
 from tests.hub.server import running
 from tests.tunes import SAMPLING_RATE, tune
 
 ID = "studio/small-lstm"
-#: Any import of the package then fails, as where it is not installed.
-WITHOUT = "import sys; sys.modules['mgc_hf'] = None\n"
 LOGITS = """
 import json, sys
 import numpy as np, torch
@@ -64,7 +63,7 @@ def test_logits_are_the_local_ones_bit_for_bit(client, published, finished_run, 
     local = last_json(client("-c", "import mgc_hf\n" + LOGITS, finished_run, clip, "null", check=0).out)
     assert local["module"].startswith("mgc_hf.")
     again = tmp_path / "again"
-    words = ("-c", WITHOUT + LOGITS)
+    words = without_mgc_hf(LOGITS)
     loaded = last_json(client(*words, published, clip, "true", again, user=None, check=0).out)
     assert loaded["module"].startswith("transformers_modules.")
     assert loaded["logits"] == local["logits"]
@@ -79,7 +78,7 @@ def test_logits_are_the_local_ones_bit_for_bit(client, published, finished_run, 
 
 
 def test_without_trust_it_is_refused_in_words(client, published, clip):
-    refused = client("-c", WITHOUT + LOGITS, published, clip, "null", user=None)
+    refused = client(*without_mgc_hf(LOGITS), published, clip, "null", user=None)
     assert refused.status == 1
     assert "trust_remote_code=True" in refused.err.strip().splitlines()[-1]
 
@@ -95,7 +94,7 @@ def test_the_hubs_snippet_reads_any_file(client, published, finished_run, tmp_pa
     ):
         soundfile.write(tmp_path / name, samples, rate)
         files.append(tmp_path / name)
-    answers = last_json(client("-c", WITHOUT + SNIPPET, published, *files, user=None, check=0).out)
+    answers = last_json(client(*without_mgc_hf(SNIPPET), published, *files, user=None, check=0).out)
     ours = client(
         "-c", "from mgc_hf.cli.main import main; main()", "predict", *files, "--model", finished_run, "--json", check=0
     )
