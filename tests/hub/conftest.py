@@ -38,6 +38,27 @@ def loopback_alone(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory):
+    """The folder of a real run: a tiny LSTM on a tiny demo corpus, with checkpoints and pictures."""
+    from mgc_hf import fine_tune
+
+    folder = tmp_path_factory.mktemp("finished") / "my-run"
+    fine_tune(
+        dataset="demo",
+        demo_clips_per_genre=4,
+        demo_seconds=2.0,
+        segment_seconds=1.0,
+        model_config='{"hidden_size": 8}',
+        num_train_epochs=1,
+        num_resamples=100,
+        disable_tqdm=True,
+        cache_dir=str(tmp_path_factory.mktemp("cache")),
+        output_dir=str(folder),
+    )
+    return folder
+
+
 @pytest.fixture
 def hub(tmp_path):
     """A Hub of this test's own."""

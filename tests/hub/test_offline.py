@@ -10,7 +10,6 @@ import pytest
 
 from tests.hub.clients import QUICK_PUSH, command, each, each_without_network, publish_clips
 from tests.hub.conftest import last_json
-from tests.hub.test_rerun import demo_run  # noqa: F401 - a fixture
 
 ID, DATA = "alice/model", "alice/music"
 #: What is imported before anything is timed, the parts that libraries load when they are first used too.
@@ -44,7 +43,7 @@ def clip(music_folder, tmp_path):
 
 
 @pytest.fixture
-def published(client, api, demo_run, music_folder, clip):  # noqa: F811
+def published(client, api, demo_run, music_folder, clip):
     """A model and a data set on the Hub."""
     client(*QUICK_PUSH, demo_run, ID, check=0)
     publish_clips(api, DATA, music_folder)

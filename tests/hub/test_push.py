@@ -24,31 +24,10 @@ from tests.hub.faults import Fault
 ID = "alice/model"
 
 
-@pytest.fixture(scope="session")
-def run_folder(tmp_path_factory):
-    """The folder of a real run: a tiny LSTM on a tiny demo corpus, with checkpoints and pictures."""
-    from mgc_hf import fine_tune
-
-    folder = tmp_path_factory.mktemp("finished") / "my-run"
-    fine_tune(
-        dataset="demo",
-        demo_clips_per_genre=4,
-        demo_seconds=2.0,
-        segment_seconds=1.0,
-        model_config='{"hidden_size": 8}',
-        num_train_epochs=1,
-        num_resamples=100,
-        disable_tqdm=True,
-        cache_dir=str(tmp_path_factory.mktemp("cache")),
-        output_dir=str(folder),
-    )
-    return folder
-
-
 @pytest.fixture
-def folder(run_folder, tmp_path):
+def folder(demo_run, tmp_path):
     """A copy of the run's folder that a test may change."""
-    return Path(shutil.copytree(run_folder, tmp_path / "my-run"))
+    return Path(shutil.copytree(demo_run, tmp_path / "my-run"))
 
 
 @pytest.fixture
@@ -169,8 +148,8 @@ def test_a_secret_across_two_steps_is_found(folder, monkeypatch):
         refuse_secrets(list_contents(folder))
 
 
-def test_the_runs_own_files_hold_no_secret(run_folder):
-    refuse_secrets(list_contents(run_folder))
+def test_the_runs_own_files_hold_no_secret(demo_run):
+    refuse_secrets(list_contents(demo_run))
 
 
 def test_dry_run_needs_neither_network_nor_token(push, hub):

@@ -4,36 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
-
 from mgc_hf.results import RunResult
 from tests.hub.clients import MGC_HF, QUICK_PUSH, command, each, publish_clips
 from tests.hub.conftest import ROOT
 from tests.models.kinds import save_checkpoint
 
 ID = "alice/model"
-
-
-@pytest.fixture(scope="session")
-def demo_run(tmp_path_factory):
-    """The folder of a tiny run on the demo corpus."""
-    from mgc_hf import fine_tune
-
-    folder = tmp_path_factory.mktemp("finished") / "my-run"
-    fine_tune(
-        dataset="demo",
-        demo_clips_per_genre=4,
-        demo_seconds=2.0,
-        segment_seconds=1.0,
-        model_config='{"hidden_size": 8}',
-        num_train_epochs=2,
-        num_resamples=100,
-        pictures=False,
-        disable_tqdm=True,
-        cache_dir=str(tmp_path_factory.mktemp("cache")),
-        output_dir=str(folder),
-    )
-    return folder
 
 
 def test_a_run_of_the_demo_corpus_is_made_again_from_its_name_alone(client, hub, demo_run, tmp_path):

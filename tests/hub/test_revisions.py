@@ -9,14 +9,13 @@ from safetensors.numpy import load_file, save_file
 from tests.hub.clients import QUICK_PUSH, command, each
 from tests.hub.conftest import last_json
 from tests.hub.faults import Fault
-from tests.hub.test_rerun import demo_run  # noqa: F401 - a fixture
 
 ID = "alice/model"
 IMPORTS = "import mgc_hf.cli.main, mgc_hf.training, mgc_hf.models.mel_lstm"
 
 
 @pytest.fixture
-def heard(demo_run, tmp_path, tmp_path_factory):  # noqa: F811
+def heard(demo_run, tmp_path, tmp_path_factory):
     """The clips that the run was made with, in the folder `music` that clients see."""
     from mgc_hf import load_gtzan
 
@@ -29,7 +28,7 @@ def heard(demo_run, tmp_path, tmp_path_factory):  # noqa: F811
     return tmp_path / "music"
 
 
-def test_each_revision_is_the_model_that_it_was(client, demo_run, heard, tmp_path):  # noqa: F811
+def test_each_revision_is_the_model_that_it_was(client, demo_run, heard, tmp_path):
     later = shutil.copytree(demo_run, tmp_path / "later", ignore=shutil.ignore_patterns("checkpoint-*"))
     weights = load_file(later / "model.safetensors")
     weights["classifier.bias"] = weights["classifier.bias"][::-1] * 9 + 1
@@ -77,7 +76,7 @@ def test_each_revision_is_the_model_that_it_was(client, demo_run, heard, tmp_pat
     assert all("--revision v1: " in text and "has no revisions" in text for text in errors[3:])
 
 
-def test_a_hub_that_is_busy_for_long_is_not_waited_for(client, hub, demo_run):  # noqa: F811
+def test_a_hub_that_is_busy_for_long_is_not_waited_for(client, hub, demo_run):
     client(*QUICK_PUSH, demo_run, ID, check=0)
     hub.faults = [Fault("rate_limited", "HEAD", "/resolve/", values={"retry_after": 3600})]
     codes = {
