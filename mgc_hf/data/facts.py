@@ -1,4 +1,4 @@
-"""Facts about GTZAN's tracks: names of files, and who plays (`facts/README.md` states the source)."""
+"""Facts about GTZAN's tracks: names of files, who plays, and a published split (`facts/README.md` states the sources)."""
 
 import csv
 import functools
@@ -17,6 +17,17 @@ def gtzan_artists() -> dict[str, str]:
 
 
 @functools.cache
+def gtzan_fault_filtered() -> dict[str, str]:
+    """Return the part of each GTZAN track in the fault-filtered split of Kereliuk, Sturm and Larsen (2015).
+
+    Returns:
+        `dict[str, str]`: From all 1,000 track ids to `train`, `validation` or `test`, or to `unused` for the 70 that
+        the split leaves out.
+    """
+    return {row["track_id"]: row["part"] for row in _table("gtzan_fault_filtered.tsv")}
+
+
+@functools.cache
 def gtzan_same_titles() -> dict[str, tuple[str, ...]]:
     """Return, for each GTZAN track that has any, the other tracks with its artist and title: likely repeats."""
     groups: dict[tuple[str, str], list[str]] = {}
@@ -31,8 +42,8 @@ def gtzan_same_titles() -> dict[str, tuple[str, ...]]:
     }
 
 
-def _table() -> list[dict[str, str]]:
-    table = resources.files("mgc_hf.data") / "facts" / "gtzan_artist_title.tsv"
+def _table(name: str = "gtzan_artist_title.tsv") -> list[dict[str, str]]:
+    table = resources.files("mgc_hf.data") / "facts" / name
     text = table.read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 

@@ -1,11 +1,23 @@
-"""The shipped table of GTZAN's artists, and the names of its files."""
+"""The shipped facts about GTZAN: artists, a published split, and the names of its files."""
 
 import hashlib
 import re
+from collections import Counter
 from importlib import resources
+from pathlib import Path
 
-from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_same_titles, gtzan_track_id, recording_of
+import pytest
+
+from mgc_hf.data.facts import (
+    gtzan_artists,
+    gtzan_fault_filtered,
+    gtzan_genre,
+    gtzan_same_titles,
+    gtzan_track_id,
+    recording_of,
+)
 from mgc_hf.labels import GTZAN_GENRES
+from tests.conftest import SHARED
 
 FACTS = resources.files("mgc_hf.data") / "facts"
 
@@ -42,3 +54,19 @@ def test_names_of_files() -> None:
     assert gtzan_genre("hiphop.00012.1") == "hiphop"
     assert recording_of("hiphop.00012.1") == "hiphop.00012"
     assert recording_of("rock/album/01") == "rock/album/01"
+
+
+def test_the_fault_filtered_lists() -> None:
+    listed = gtzan_fault_filtered()
+    assert Counter(listed.values()) == {"train": 443, "validation": 197, "test": 290, "unused": 70}
+    assert {gtzan_genre(item) for item, part in listed.items() if part == "train"} == set(GTZAN_GENRES)
+    assert (listed["jazz.00054"], listed["reggae.00086"]) == ("train", "unused")
+
+
+@pytest.mark.parametrize(("name", "part"), [("train", "train"), ("valid", "validation"), ("test", "test")])
+def test_the_shipped_lists_are_the_published_ones(name: str, part: str) -> None:
+    path = SHARED / "gtzan-lists" / f"{name}_filtered.txt"
+    if not path.is_file():
+        pytest.skip("the published lists (../shared/gtzan-lists) are not at hand")
+    published = [Path(line).stem for line in path.read_text(encoding="utf-8").split()]
+    assert sorted(published) == [item for item, where in gtzan_fault_filtered().items() if where == part]
