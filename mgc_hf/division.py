@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from mgc_hf.augment import Augmentation
+from mgc_hf.data.draws import UNUSED
 from mgc_hf.data.facts import recording_of
+from mgc_hf.data.listing import Clip, is_gtzan
 from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
+from mgc_hf.data.verdict import PartTrack, Verdict, judge
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.features import (
     BatchExtractor,
@@ -216,9 +219,8 @@ def _training_rows(data: DataOptions, tracks: Any, labels: np.ndarray, extractor
 
 
 def _keeps_parts(data: DataOptions, corpus: Corpus) -> bool:
-    """Whether the parts are those that the data set itself defines."""
-    by_track = PROTOCOLS[data.protocol].unit == "track"
-    return corpus.has_parts and by_track and data.split is None and data.test_dataset is None
+    """Whether the parts are those that the data set itself defines: unless another rule is asked for by name."""
+    return corpus.has_parts and data.protocol == "track" and data.split is None and data.test_dataset is None
 
 
 def choose_split(
@@ -254,9 +256,17 @@ def choose_split(
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
+    if data.protocol == "fault_filtered" and not _is_gtzan(corpus):
+        raise SplitError(
+            f"protocol fault_filtered is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
+            "are not named and sorted as GTZAN's are. Divide by --protocol track or artist"
+        )
     # pieces that somebody has cut from one GTZAN track (blues.00000.3) stay together as that track does
     recordings = [recording_of(item) for item in ids]
     genre_of = dict(zip(recordings, names, strict=True))
+    artist_of: dict[str, str | None] = {}
+    if data.protocol == "artist":
+        artist_of = {recording_of(item): artist for item, artist in _artists(corpus).items()}
     split = make_split(
         list(genre_of),
         list(genre_of.values()),
@@ -266,8 +276,41 @@ def choose_split(
         test_fraction=0.0 if has_other_test else data.test_fraction,
         train_tracks_per_genre=data.train_tracks_per_genre,
         test_tracks_per_genre=data.test_tracks_per_genre,
+        artists=[artist_of.get(item) for item in genre_of],
+        unknown_artist=data.unknown_artist,
     )
     return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
+
+
+def _artists(corpus: Corpus) -> dict[str, str | None]:
+    return dict(zip(corpus.dataset["track_id"], corpus.dataset["artist"], strict=True))
+
+
+def _is_gtzan(corpus: Corpus) -> bool:
+    names = corpus.dataset.features["genre"].names
+    rows = zip(corpus.dataset["track_id"], corpus.dataset["genre"], strict=True)
+    return not corpus.is_demo and is_gtzan([Clip(item, names[label], item) for item, label in rows])
+
+
+def judge_split(split: Split, corpus: Corpus, test_corpus: Corpus | None = None) -> Verdict:
+    """Say what a division leaks, by the ids and artists of the tracks in its parts.
+
+    Args:
+        split ([`Split`]): The division.
+        corpus ([`Corpus`]): The data that it divides.
+        test_corpus ([`Corpus`], *optional*): Other data that are the test part. Their tracks are other tracks whatever
+            their ids; that the recordings differ is checked by their samples once they are decoded.
+    """
+    artists = _artists(corpus)
+    rows = []
+    for item, part in split.part_of.items():
+        track_id = item.rpartition("#")[0] if split.unit == "segment" else item
+        if part != UNUSED:
+            rows.append(PartTrack(part, recording_of(track_id), artists.get(track_id)))
+    if test_corpus is not None:
+        other = _artists(test_corpus).items()
+        rows += [PartTrack("test", f"{test_corpus.name}: {recording_of(item)}", artist) for item, artist in other]
+    return judge(rows)
 
 
 def recordings(part: Part) -> dict[str, str]:

@@ -21,6 +21,7 @@ from mgc_hf.division import (
     cut_tracks,
     decode,
     divide,
+    judge_split,
     label_ids,
     leak_statement,
     read_corpora,
@@ -128,8 +129,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
             return finished
         # what cannot be resumed is told before features are extracted and before anything is written
         on_main(lambda: find_resumable(folder, {"labels": genres, **signature}))
+    verdict = judge_split(split, corpus, test_corpus)
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
+        # told before features are extracted; a warning whatever it says, since nothing less is shown by default
+        logger.warning("%s: %s", folder.name, verdict.statement)
     on_main(lambda: outputs.begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
@@ -163,6 +167,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
         track, segment = score(
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
+        statement = leak_statement(split.statement, leak, test_corpus is not None)
         result = RunResult(
             name=folder.resolve().name,
             protocol=split.protocol,
@@ -179,9 +184,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 hop_seconds=_test_hop(options, split, extractor),
                 sampling_rate=extractor.sampling_rate,
             ),
-            split=SplitRecord(
-                split.unit, split.seed, split.hash, leak_statement(split.statement, leak, test_corpus is not None)
-            ),
+            split=SplitRecord(split.unit, split.seed, split.hash, f"{statement} {verdict.statement}"),
             model=record.model_record(
                 model,
                 extractor,
@@ -204,7 +207,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
 
 
 def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
-    if "test_fraction" in options.changed:
+    if options.data.protocol == "fault_filtered":
+        for name in ("test_fraction", "validation_fraction", "split_seed"):
+            if name in options.changed:
+                logger.warning("--%s has no effect with --protocol fault_filtered, whose parts are lists", name)
+    elif "test_fraction" in options.changed:
         if options.data.test_dataset is not None:
             logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
         elif options.data.train_tracks_per_genre or options.data.test_tracks_per_genre:
@@ -309,6 +316,7 @@ def evaluate(
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)
         statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
+        statement = f"{statement} {judge_split(given, corpus).statement}"
         division = SplitRecord(given.unit, given.seed, given.hash, statement)
     else:
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)

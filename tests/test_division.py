@@ -1,14 +1,25 @@
+import itertools
 import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from mgc_hf.data.facts import gtzan_fault_filtered
 from mgc_hf.data.protocols import Split
-from mgc_hf.division import divide, label_ids, leak_statement, read_corpora, training_augmentation
+from mgc_hf.division import (
+    choose_split,
+    divide,
+    judge_split,
+    label_ids,
+    leak_statement,
+    read_corpora,
+    training_augmentation,
+)
 from mgc_hf.errors import LabelError, OptionError, SplitError
 from mgc_hf.models.build import build_model
 from mgc_hf.options import parse_options
+from mgc_hf.predictions import PARTS
 
 
 def divided(run_values, **values):
@@ -209,3 +220,143 @@ def test_statement_of_other_test_data():
     assert "leaky: 2 of the test recordings" in leak_statement(split.statement, ["x", "y"], True)
     assert leak_statement(split.statement, [], False) == split.statement
     assert "No test recording is" in leak_statement(split.statement, [], True)
+
+
+# protocols by artists and by lists, and the verdict
+
+
+@pytest.fixture
+def listing(music_folder, tmp_path):
+    """A CSV of the clips in `music_folder`: of each genre three artists with two clips; one credit is a joint one."""
+
+    def write(artist_of, extra=""):
+        rows = ["path,genre,artist" + (",split" if extra else "")]
+        for genre in ("blues", "jazz", "metal"):
+            rows += [
+                f"{music_folder / genre / f'clip{index}.wav'},{genre},{artist_of(genre, index)}{extra}"
+                for index in range(6)
+            ]
+        (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return str(tmp_path / "clips.csv")
+
+    return write
+
+
+def by_threes(genre, index):
+    return f"The {genre} {index % 3}" if index < 3 else f"{genre.upper()} {index % 3}"
+
+
+def verdict(run_values, split, **values):
+    corpus, test_corpus = read_corpora(parse_options(argv=[], values={**run_values, "output_dir": "unused", **values}))
+    return judge_split(split, corpus, test_corpus)
+
+
+def test_artists_of_a_listing_are_kept_together(run_values, listing):
+    values = {"dataset": listing(by_threes), "protocol": "artist"}
+    split, parts = divided(run_values, **values)
+    assert {name: len(set(part.rows.track_id)) for name, part in parts.items()} == dict.fromkeys(parts, 6)
+    assert (split.protocol, verdict(run_values, split, **values).status) == ("artist", "clean")
+    by_track, _ = divided(run_values, dataset=values["dataset"])
+    found = verdict(run_values, by_track, dataset=values["dataset"])
+    assert (found.status, found.num_unknown) == ("leaks", 0)
+
+
+def test_an_artist_protocol_divides_data_with_parts_of_their_own_anew(run_values, listing):
+    values = {"dataset": listing(by_threes, extra=",train")}
+    split, _ = divided(run_values, **values, protocol="artist")
+    assert split.protocol == "artist"
+    assert len(split.ids("test")) == 6
+
+
+def test_tracks_of_unknown_artists_are_left_out_on_request(run_values, listing):
+    values = {
+        "dataset": listing(lambda genre, index: "" if index == 5 else f"{genre}{index}"),
+        "protocol": "artist",
+        "unknown_artist": "leave_out",
+    }
+    split, parts = divided(run_values, **values)
+    assert len(split.ids("unused")) == 3
+    assert not set(split.ids("unused")) & set().union(*(set(part.rows.track_id) for part in parts.values()))
+    assert verdict(run_values, split, **values).status == "clean"
+    own, _ = divided(run_values, **{**values, "unknown_artist": "own_group"})
+    assert verdict(run_values, own, **values).statement.endswith("but 3 of 18 tracks have no known artist.")
+
+
+def test_artists_of_the_test_data_count(run_values, listing, music_folder):
+    values = {"dataset": listing(by_threes), "protocol": "artist", "test_dataset": str(music_folder)}
+    split, _ = divided(run_values, **values)
+    found = verdict(run_values, split, **values)
+    assert (found.status, found.num_tracks, found.num_unknown) == ("not provable", 36, 18)
+    values["test_dataset"] = values["dataset"]
+    assert verdict(run_values, split, **values).status == "leaks"
+
+
+def test_segments_of_one_track_on_both_sides_are_a_leak(run_values):
+    split, _ = divided(run_values, protocol="segment")
+    found = verdict(run_values, split, protocol="segment")
+    assert found.status == "leaks"
+    assert {leak.kind for leak in found.leaks} == {"track"}
+    assert found.num_tracks == 18
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"protocol": "artist"}, "no artist is known in these data"),
+        ({"protocol": "fault_filtered"}, "GTZAN's own tracks, and cannot be had for music"),
+        (
+            {"protocol": "fault_filtered", "dataset": "demo", "demo_seconds": 2.0, "demo_clips_per_genre": 1},
+            "for demo",
+        ),
+    ],
+)
+def test_protocols_that_cannot_be_had(run_values, values, text):
+    with pytest.raises(SplitError, match=text):
+        divided(run_values, **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"unknown_artist": "leave_out"}, "--unknown_artist is 'leave_out'; it must be own_group unless"),
+        ({"protocol": "artist", "train_tracks_per_genre": 2}, "0 with --protocol artist"),
+        ({"protocol": "fault_filtered", "test_tracks_per_genre": 2}, "0 with --protocol fault_filtered"),
+        ({"protocol": "fault_filtered", "test_dataset": "demo"}, "left out with --protocol fault_filtered"),
+    ],
+)
+def test_options_that_do_not_go_together(run_values, values, text):
+    with pytest.raises(OptionError, match=text):
+        divided(run_values, **values)
+
+
+def test_the_lists_on_a_folder_named_like_gtzan(run_values, music_folder, tmp_path):
+    """Three genres of twelve tracks each that the lists have in all parts, one of them in two pieces."""
+    listed = gtzan_fault_filtered()
+    for genre in ("blues", "jazz", "metal"):
+        (tmp_path / genre).mkdir()
+        of_part = {part: [i for i in listed if i.startswith(genre) and listed[i] == part][:4] for part in PARTS}
+        for index, item in enumerate(itertools.chain(*of_part.values())):
+            names = [f"{item}.0", f"{item}.1"] if index == 0 else [item]
+            for name in names:
+                shutil.copy(music_folder / genre / f"clip{index % 6}.wav", tmp_path / genre / f"{name}.wav")
+    split, parts = divided(run_values, dataset=str(tmp_path), protocol="fault_filtered")
+    assert {name: len(part.rows.of_part(name).track_id) > 0 for name, part in parts.items()} == dict.fromkeys(
+        PARTS, True
+    )
+    assert {item: part for item, part in split.part_of.items() if item in listed}.items() <= listed.items()
+    assert (len(split.part_of), len(split.ids("train")), split.seed) == (39, 15, None)
+    assert "12 of 443 train, 12 of 197 validation and 12 of 290 test" in split.statement
+
+
+def test_the_real_clips_cannot_have_these_protocols(run_values, gtzan_subset):
+    for protocol, text in (
+        ("artist", "blues has 1, classical has 1"),
+        ("fault_filtered", "blues, classical, country"),
+    ):
+        options = parse_options(
+            argv=[], values={**run_values, "output_dir": "x", "dataset": str(gtzan_subset), "protocol": protocol}
+        )
+        corpus, _ = read_corpora(options)
+        names = [corpus.dataset.features["genre"].names[label] for label in corpus.dataset["genre"]]
+        with pytest.raises(SplitError, match=text):
+            choose_split(options.data, corpus, False, list(corpus.dataset["track_id"]), names, 0)

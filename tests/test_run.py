@@ -96,6 +96,32 @@ def test_a_draw_of_so_many_tracks(run_values, tmp_path, caplog):
     assert "were left out by the draw" in (tmp_path / "run" / "README.md").read_text()
 
 
+def test_the_verdict_is_told_before_features_and_recorded(run_values, music_folder, tmp_path, caplog, monkeypatch):
+    rows = [
+        f"{music_folder / genre / f'clip{index}.wav'},{genre},{genre} {index % 3}"
+        for genre in GENRES
+        for index in range(6)
+    ]
+    (tmp_path / "clips.csv").write_text("\n".join(["path,genre,artist", *rows]) + "\n", encoding="utf-8")
+    values = {**run_values, "dataset": str(tmp_path / "clips.csv"), "num_train_epochs": 1, "pictures": False}
+    result = fine_tune(**values, protocol="artist", output_dir=str(tmp_path / "run"))
+    text = "Verdict: clean. No track and no artist is in two parts (18 tracks)."
+    assert f"run: {text}" in caplog.text
+    assert result.protocol == "artist"
+    assert result.split.statement.endswith(text)
+    assert text in (tmp_path / "run" / "README.md").read_text()
+    assert Split.load(tmp_path / "run" / "split.json").protocol == "artist"
+
+    def nothing_is_computed(*_, **__):
+        raise AssertionError("features were asked for")
+
+    monkeypatch.setattr("mgc_hf.division.prepare", nothing_is_computed)
+    caplog.clear()
+    with pytest.raises(AssertionError, match="features were asked for"):
+        fine_tune(**values, output_dir=str(tmp_path / "stopped"))
+    assert "stopped: Verdict: leaks. " in caplog.text
+
+
 def test_random_windows_in_training_and_a_hop_in_evaluation(run_values, music_folder, cache_dir, tmp_path):
     values = {**run_values, "num_train_epochs": 1, "random_windows": 2, "eval_hop_seconds": 1.0, "pictures": False}
     result = fine_tune(**values, output_dir=str(tmp_path / "run"))

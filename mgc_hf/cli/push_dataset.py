@@ -16,7 +16,7 @@ def push_dataset_command(
         Path | None, typer.Option("--split", help="Put its tracks in the parts of this file (split.json of a run).")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="Divide it by this protocol (track), as a recipe does.")
+        str | None, typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered).")
     ] = None,
     split_seed: Annotated[
         int | None, typer.Option("--split_seed", "--split-seed", help="Seed for --protocol; 0 by default.", min=0)

@@ -9,12 +9,15 @@ import hashlib
 import json
 import operator
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mgc_hf.data.artists import artist_groups, known
 from mgc_hf.data.draws import UNUSED, Draw, PartSizes, stratified_draw
+from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
+from mgc_hf.data.group_draw import group_draw
 from mgc_hf.errors import OptionError, SplitError
 from mgc_hf.files import write_json
 from mgc_hf.predictions import PARTS
@@ -24,6 +27,9 @@ from mgc_hf.predictions import PARTS
 SPLIT_SCHEMA_VERSION = 2
 
 UNITS = ("track", "segment")
+
+#: What protocol `artist` does with a track whose artist is not known.
+UNKNOWN_ARTIST = ("own_group", "leave_out")
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,10 @@ class Protocol:
         unit (`str`): What is divided: `track`, or `segment` (then ids are segment ids, `blues.00000#3`).
         leaky (`bool`): Whether the same track is on both sides of the split by construction.
         statement (`str`): What it does and what it leaks, in words for card and report.
-        draw (`Draw`, *optional*): Assigns the parts. `None`: the parts come with the data and nothing is drawn.
+        draw (`Draw`, *optional*): Assigns the parts. `None`: that takes more than ids and genres ([`make_split`] calls
+            it), or the parts come with the data.
+        on_request (`bool`, *optional*, defaults to `True`): Whether it can be asked for by name.
+        left_out (`str`, *optional*): How ids come to be in no part.
     """
 
     name: str
@@ -43,6 +52,8 @@ class Protocol:
     leaky: bool
     statement: str
     draw: Draw | None = None
+    on_request: bool = True
+    left_out: str = "by the draw"
 
 
 #: Every protocol by name. A new one is an entry here and a section in `docs/protocols.md`.
@@ -71,6 +82,29 @@ PROTOCOLS: dict[str, Protocol] = {
             draw=stratified_draw,
         ),
         Protocol(
+            name="artist",
+            unit="track",
+            leaky=False,
+            statement=(
+                "Tracks are divided at random so that no artist is in two parts and each genre is near its shares. "
+                "Spellings of one name are one artist, and a joint credit keeps its artists together. A track whose "
+                "artist is not known counts as an artist of its own, unless it was left out."
+            ),
+            left_out="since their artist is not known",
+        ),
+        Protocol(
+            name="fault_filtered",
+            unit="track",
+            leaky=False,
+            statement=(
+                "The parts are the fault-filtered lists for GTZAN of Kereliuk, Sturm and Larsen (2015): 443 tracks for "
+                "training, 197 for validation and 290 for testing; 70 are left out as faulty. By normalised names and "
+                "joint credits three artists are in two parts: Bob Marley in training and test, Shania Twain and Donna "
+                "Summer in training and validation; 81 of the tracks have no known artist."
+            ),
+            left_out="as faulty",
+        ),
+        Protocol(
             name="source",
             unit="track",
             leaky=False,
@@ -78,6 +112,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "The parts are those that the data set itself defines; each track is in one part. Whether artists or "
                 "recordings are shared between parts is up to the data set and was not checked."
             ),
+            on_request=False,
         ),
     )
 }
@@ -123,13 +158,16 @@ class Split:
     @property
     def statement(self) -> str:
         """The protocol's statement, which part this split does without, and how many ids are in none."""
-        lines = [PROTOCOLS[self.protocol].statement]
+        protocol = PROTOCOLS[self.protocol]
+        lines = [protocol.statement]
+        if self.protocol == "fault_filtered" and (counts := _listed_tracks_held(self.part_of)):
+            lines.append(counts)
         if not self.ids("test"):
             lines.append("It has no test part of its own: the test tracks come from other data.")
         if not self.ids("validation"):
             lines.append("It has no validation part: no epoch was chosen by its score.")
         if unused := self.ids(UNUSED):
-            lines.append(f"{len(unused)} {self.unit}s were left out by the draw and are in no part.")
+            lines.append(f"{len(unused)} {self.unit}s were left out {protocol.left_out} and are in no part.")
         return " ".join(lines)
 
     @property
@@ -238,6 +276,8 @@ def make_split(
     test_fraction: float = 0.25,
     train_tracks_per_genre: int = 0,
     test_tracks_per_genre: int = 0,
+    artists: Sequence[str | None] | None = None,
+    unknown_artist: str = "own_group",
 ) -> Split:
     """Divide ids into parts by a named protocol.
 
@@ -245,7 +285,8 @@ def make_split(
         ids (`Sequence[str]`): Track ids, or segment ids where the protocol's unit is `segment`. Their order is of no
             consequence.
         genres (`Sequence[str]`): Genre name of each id.
-        protocol (`str`, *optional*, defaults to `"track"`): A key of `PROTOCOLS` whose parts are drawn.
+        protocol (`str`, *optional*, defaults to `"track"`): A key of `PROTOCOLS` that can be asked for. Under
+            `fault_filtered` the lists say which id is where, and neither seed nor fractions have an effect.
         seed (`int`, *optional*, defaults to 0): Seed of the draw.
         validation_fraction (`float`, *optional*, defaults to 0.15): Share of each genre for validation; 0: no such part.
         test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part (the
@@ -255,19 +296,23 @@ def make_split(
             number too or comes from other data. 0: all that is left of each genre.
         test_tracks_per_genre (`int`, *optional*, defaults to 0): Test on exactly so many tracks of each genre. 0: by
             `test_fraction`, which has no effect with either number.
+        artists (`Sequence[str | None]`, *optional*): Artist of each id, for protocol `artist`.
+        unknown_artist (`str`, *optional*, defaults to `"own_group"`): Under protocol `artist`, whether a track whose
+            artist is not known is taken for an artist of its own (`own_group`) or is in no part (`leave_out`).
 
     Returns:
-        `Split`: Every genre has at least one id in every part asked for.
+        `Split`: Every genre has at least one id in every part asked for; under `fault_filtered` in training.
 
     Raises:
         OptionError: Unknown protocol, fractions that are negative or leave nothing for training, or numbers that are
-            negative or asked of a protocol that divides segments.
-        SplitError: A genre has too few ids, an id stands twice, or there is none.
+            negative or asked of a protocol that divides segments or artists.
+        SplitError: A genre has too few ids or artists, an id stands twice, there is none, no artist is known, or the
+            ids are not those of the protocol's lists.
     """
-    draw = _draw_of(protocol)
+    _check_protocol(protocol)
     unit = PROTOCOLS[protocol].unit
     numbers = _checked_numbers(
-        unit, train_tracks_per_genre=train_tracks_per_genre, test_tracks_per_genre=test_tracks_per_genre
+        protocol, train_tracks_per_genre=train_tracks_per_genre, test_tracks_per_genre=test_tracks_per_genre
     )
     fractions = _checked_fractions(
         validation_fraction=validation_fraction, test_fraction=0.0 if numbers else test_fraction
@@ -276,8 +321,78 @@ def make_split(
     if "train" in numbers:
         rest = "test" if "test" not in numbers and test_fraction > 0 else UNUSED
     _check_ids(ids, genres)
+    if protocol == "fault_filtered":
+        return Split(protocol, unit, None, _listed_parts(ids, genres))
     seed = operator.index(seed)
-    return Split(protocol, unit, seed, draw(ids, genres, PartSizes({**fractions, **numbers}, rest), seed))
+    sizes = PartSizes({**fractions, **numbers}, rest)
+    if protocol == "artist":
+        return Split(protocol, unit, seed, _artist_parts(ids, genres, artists, unknown_artist, sizes, seed))
+    draw = PROTOCOLS[protocol].draw
+    assert draw is not None
+    return Split(protocol, unit, seed, draw(ids, genres, sizes, seed))
+
+
+def _artist_parts(
+    ids: Sequence[str],
+    genres: Sequence[str],
+    artists: Sequence[str | None] | None,
+    unknown_artist: str,
+    sizes: PartSizes,
+    seed: int,
+) -> dict[str, str]:
+    if unknown_artist not in UNKNOWN_ARTIST:
+        raise OptionError(f"unknown_artist is {unknown_artist!r}; allowed are {', '.join(UNKNOWN_ARTIST)}")
+    artists = [None] * len(ids) if artists is None else artists
+    if len(artists) != len(ids):
+        raise ValueError(f"{len(ids)} ids, but {len(artists)} artists")
+    if not any(known(artist) for artist in artists):
+        raise SplitError(
+            "protocol artist cannot be had: no artist is known in these data. Divide by --protocol track, or give the "
+            "artists (a CSV or Hub data set with a column artist)"
+        )
+    groups = artist_groups(ids, artists)
+    taken = [row for row, artist in enumerate(artists) if unknown_artist == "own_group" or known(artist)]
+    without = sorted(set(genres) - {genres[row] for row in taken})
+    if without:
+        raise SplitError(
+            f"protocol artist: no artist is known of any track of {', '.join(without)}, so with --unknown_artist "
+            "leave_out nothing is left of it; use own_group, or leave the genre out"
+        )
+    drawn = group_draw([ids[row] for row in taken], [genres[row] for row in taken], groups, sizes, seed)
+    return {**dict.fromkeys(ids, UNUSED), **drawn}
+
+
+def _listed_parts(ids: Sequence[str], genres: Sequence[str]) -> dict[str, str]:
+    listed = gtzan_fault_filtered()
+    foreign = sorted(item for item in ids if recording_of(item) not in listed)
+    if foreign:
+        raise SplitError(
+            f"protocol fault_filtered is a list of GTZAN's own tracks (blues.00000), and cannot be had for other data: "
+            f"{_listed(foreign)} not among them. Divide by --protocol track or artist"
+        )
+    part_of = {item: listed[recording_of(item)] for item in ids}
+    held: dict[str, set[str]] = {part: set() for part in (*PARTS, UNUSED)}
+    for item, genre in zip(ids, genres, strict=True):
+        held[part_of[item]].add(genre)
+    empty = [part for part in PARTS if not held[part]]
+    untrained = sorted(set(genres) - held["train"])
+    if empty or untrained:
+        lacks = f"the {' and '.join(empty)} part is empty" if empty else f"{', '.join(untrained)} cannot be trained on"
+        raise SplitError(
+            f"protocol fault_filtered cannot be had: {lacks}. {_listed_tracks_held(part_of)} Give more of GTZAN, or "
+            "divide by --protocol track"
+        )
+    return part_of
+
+
+def _listed_tracks_held(part_of: Mapping[str, str]) -> str | None:
+    """Say how many tracks of the fault-filtered lists are at hand, where that is not all."""
+    listed = Counter(gtzan_fault_filtered().values())
+    held = Counter({recording_of(item): part for item, part in part_of.items()}.values())
+    if all(held[part] == listed[part] for part in PARTS):
+        return None
+    counts = [f"{held[part]} of {listed[part]} {part}" for part in PARTS]
+    return f"Of the lists' tracks these data hold {', '.join(counts[:-1])} and {counts[-1]}."
 
 
 def split_from_parts(
@@ -324,19 +439,17 @@ def split_from_parts(
     return Split("source", "track", seed, part_of)
 
 
-def drawn_protocols() -> list[str]:
+def askable_protocols() -> list[str]:
     """Return the names of the protocols that can be asked for; the parts of the others come with the data."""
-    return [name for name, entry in PROTOCOLS.items() if entry.draw is not None]
+    return [name for name, entry in PROTOCOLS.items() if entry.on_request]
 
 
-def _draw_of(protocol: str) -> Draw:
-    drawn = drawn_protocols()
-    draw = PROTOCOLS[protocol].draw if protocol in PROTOCOLS else None
-    if draw is None:
-        nearest = difflib.get_close_matches(protocol, drawn, 1)
+def _check_protocol(protocol: str) -> None:
+    askable = askable_protocols()
+    if protocol not in askable:
+        nearest = difflib.get_close_matches(protocol, askable, 1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        raise OptionError(f"protocol {protocol!r} cannot be asked for; allowed are {', '.join(drawn)}{hint}")
-    return draw
+        raise OptionError(f"protocol {protocol!r} cannot be asked for; allowed are {', '.join(askable)}{hint}")
 
 
 def _checked_fractions(**fractions: float) -> dict[str, float]:
@@ -349,12 +462,17 @@ def _checked_fractions(**fractions: float) -> dict[str, float]:
     return {name.removesuffix("_fraction"): float(value) for name, value in fractions.items() if value > 0}
 
 
-def _checked_numbers(unit: str, **numbers: int) -> dict[str, int]:
+def _checked_numbers(protocol: str, **numbers: int) -> dict[str, int]:
+    why = {
+        "segment": "a protocol that divides segments",
+        "artist": "a protocol that divides artists",
+        "fault_filtered": "a protocol whose lists say which track is where",
+    }.get(protocol)
     for name, value in numbers.items():
         if value < 0:
             raise OptionError(f"{name} is {value}; it must be 0 or more")
-        if value and unit != "track":
-            raise OptionError(f"{name} is {value}; it must be 0 for a protocol that divides {unit}s")
+        if value and why:
+            raise OptionError(f"{name} is {value}; it must be 0 for {why}")
     return {name.split("_")[0]: operator.index(value) for name, value in numbers.items() if value}
 
 

@@ -38,7 +38,10 @@ class DataOptions(Checked):
     test_dataset_revision: str | None = option(None, "Revision of a Hub --test_dataset")
     test_dataset_columns: str | None = option(None, "Column names of --test_dataset, as JSON")
     test_audio: str | None = option(None, "Folder with the audio of a Hub --test_dataset that is an index without it")
-    protocol: str = option("track", "Split protocol: 'track' (leak-free) or 'segment' (the paper's, leaky)")
+    protocol: str = option("track", "Split protocol: track, artist, fault_filtered (GTZAN's lists) or segment (leaky)")
+    unknown_artist: Literal["own_group", "leave_out"] = option(
+        "own_group", "Protocol 'artist' only: tracks without a known artist, each its own group or in no part"
+    )
     split: str | None = option(None, "Use the split saved in this file (split.json of an earlier run)")
     split_seed: int | None = option(None, "Seed of the split alone; --seed by default")
     validation_fraction: float = option(
@@ -47,7 +50,7 @@ class DataOptions(Checked):
     test_fraction: float = option(0.25, "Fraction of each genre for the test part")
     segment_seconds: float = option(3.0, "Length of a segment, seconds")
     train_hop_seconds: float | None = option(
-        None, "Step between training segments, seconds; half a segment by default under 'track', a segment else"
+        None, "Step between training segments, seconds; half a segment by default, a segment under 'segment'"
     )
     eval_hop_seconds: float | None = option(
         None, "Step between the windows of a clip in evaluation and prediction, seconds; a window by default"
@@ -81,12 +84,17 @@ class DataOptions(Checked):
         Raises:
             OptionError: Values out of range, all of them in one message.
         """
-        from mgc_hf.data.protocols import drawn_protocols
+        from mgc_hf.data.protocols import askable_protocols
 
         leaky_only = self.protocol == "segment"
         by_number = self.train_tracks_per_genre > 0 or self.test_tracks_per_genre > 0
         self.check(
-            (self.protocol in drawn_protocols(), "protocol", f"one of {', '.join(drawn_protocols())}"),
+            (self.protocol in askable_protocols(), "protocol", f"one of {', '.join(askable_protocols())}"),
+            (
+                self.protocol == "artist" or self.unknown_artist == "own_group",
+                "unknown_artist",
+                "own_group unless --protocol artist",
+            ),
             (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
             (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
             (
@@ -115,12 +123,10 @@ class DataOptions(Checked):
             (not leaky_only or self.random_windows == 0, "random_windows", "0 with --protocol segment"),
             (self.train_tracks_per_genre >= 0, "train_tracks_per_genre", "0 or more"),
             (self.test_tracks_per_genre >= 0, "test_tracks_per_genre", "0 or more"),
-            (
-                not leaky_only or self.train_tracks_per_genre == 0,
-                "train_tracks_per_genre",
-                "0 with --protocol segment",
+            *(
+                (self.protocol == "track" or getattr(self, name) <= 0, name, f"0 with --protocol {self.protocol}")
+                for name in ("train_tracks_per_genre", "test_tracks_per_genre")
             ),
-            (not leaky_only or self.test_tracks_per_genre == 0, "test_tracks_per_genre", "0 with --protocol segment"),
             (
                 self.test_dataset is None or self.test_tracks_per_genre == 0,
                 "test_tracks_per_genre",
@@ -134,7 +140,11 @@ class DataOptions(Checked):
             (self.augmented_copies >= 0, "augmented_copies", "0 or more"),
             (leaky_only or self.num_segments == 0, "num_segments", "0 unless --protocol segment"),
             (leaky_only or self.augmented_copies == 0, "augmented_copies", "0 unless --protocol segment"),
-            (not leaky_only or self.test_dataset is None, "test_dataset", "left out with --protocol segment"),
+            (
+                self.test_dataset is None or self.protocol in ("track", "artist"),
+                "test_dataset",
+                f"left out with --protocol {self.protocol}",
+            ),
             (self.split_seed is None or self.split_seed >= 0, "split_seed", "0 or more"),
             (
                 self.train_hop_seconds is None or self.train_hop_seconds <= self.segment_seconds,

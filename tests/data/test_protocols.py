@@ -19,7 +19,7 @@ from mgc_hf.data.protocols import (
     PROTOCOLS,
     Protocol,
     Split,
-    drawn_protocols,
+    askable_protocols,
     make_split,
     split_from_parts,
 )
@@ -205,7 +205,9 @@ def test_fractions_out_of_range(validation, test, text):
         make_split(["a", "b"], ["x", "x"], validation_fraction=validation, test_fraction=test)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("trakc", "did you mean track"), ("source", "allowed are track, segment")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("trakc", "did you mean track"), ("source", "allowed are track, segment, artist")]
+)
 def test_protocols_that_cannot_be_asked_for(name, hint):
     with pytest.raises(OptionError, match=hint):
         make_split(["a"], ["x"], name)
@@ -230,7 +232,7 @@ def test_a_protocol_is_added_by_an_entry(monkeypatch, tmp_path):
     assert split.part_of == {"a": "test", "b": "train", "c": "train"}
     split.save(tmp_path / "split.json")
     assert Split.load(tmp_path / "split.json") == split
-    assert drawn_protocols() == ["track", "segment", "first"]
+    assert askable_protocols() == ["track", "segment", "artist", "fault_filtered", "first"]
 
 
 # draws of so many tracks
@@ -427,7 +429,10 @@ def _twice_in_one(value):
         (_moved, "the file was changed"),
         (_edit(seed=12), "the file was changed"),
         (_edit(hash="0" * 64), "the file was changed"),
-        (_edit(protocol="artits"), "unknown protocol 'artits'; known are track, segment, source"),
+        (
+            _edit(protocol="artits"),
+            "unknown protocol 'artits'; known are track, segment, artist, fault_filtered, source",
+        ),
         (_edit(protocol="segment"), "protocol segment divides segments"),
         (_edit(note="mine"), "unknown key note"),
         (lambda value: {k: v for k, v in value.items() if k != "seed"}, "missing key seed"),
