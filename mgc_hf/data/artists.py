@@ -16,24 +16,7 @@ NOBODY = frozenset(
     {"", "unknown", "unknown artist", "various", "various artists", "va", "none", "n a", "na", "no artist"}
 )
 #: Parts of a joint credit that many acts share without sharing a musician.
-_ANYBODY = frozenset(
-    {
-        "band",
-        "co",
-        "company",
-        "friends",
-        "guest",
-        "guests",
-        "her",
-        "his",
-        "inc",
-        "orchestra",
-        "others",
-        "the",
-        "their",
-        "trio",
-    }
-)
+_ANYBODY = frozenset({"band", "co", "company", "friends", "her", "his", "inc", "orchestra", "the", "their", "trio"})
 _JOINTS = re.compile(
     r"\s*[,;&+()\[\]]\s*|\s+/\s+|(?:^|(?<=[\s,;&+(\[]))(?:and|with|vs\.?|versus|feat\.?|featuring|ft\.?)(?=\s)",
     re.IGNORECASE,
@@ -47,9 +30,8 @@ def normalised(name: str) -> str:
     `beatles`; `R.E.M.` gives `rem`, `Motörhead` `motorhead`. A name of signs alone (`!!!`) stays as it is.
     """
     text = unicodedata.normalize("NFKD", name.casefold())
-    text = "".join(
-        sign for sign in text if not 0x300 <= ord(sign) < 0x370
-    )  # accents, of Latin and Greek letters alone
+    # combining accents of Latin, Greek and Cyrillic letters; those of other scripts make other letters, and stay
+    text = "".join(sign for sign in text if not 0x300 <= ord(sign) < 0x370)
     text = re.sub(r"[&+]", " and ", re.sub(r"['’`]", "", text))
     text = unicodedata.normalize("NFC", text)
     words = "".join(sign if unicodedata.category(sign)[0] in "LMN" else " " for sign in text).split()
