@@ -3,6 +3,7 @@
 The repository's record has the options, its split file the parts, `recordings.json` the audio; weights are not fetched.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -152,8 +153,7 @@ def rerun(
     """
     folder, commit = _find(source, revision)
     published = _read_record(folder, str(source))
-    name = outputs.display_name(str(source)).rsplit("/", 1)[-1]
-    target = Path(output_dir) if output_dir is not None else Path("outputs", f"rerun-{name}")
+    target = Path(output_dir) if output_dir is not None else _free_folder(str(source))
     outputs.check_folder(target, ways="name another folder")
     split_file = folder / outputs.SPLIT
     if not split_file.is_file():
@@ -186,6 +186,13 @@ def rerun(
     with _threads(published.environment):
         result = run(options, recipe="mgc_hf.fine_tune")
     return _compare(str(source), commit, target, folder, published, result)
+
+
+def _free_folder(source: str) -> Path:
+    """Return the first of `outputs/rerun-NAME`, `outputs/rerun-NAME-2` and so on that is not there."""
+    folder = Path("outputs", f"rerun-{outputs.display_name(source).rsplit('/', 1)[-1]}")
+    names = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([folder], names) if not path.exists())
 
 
 def _find(source: str | Path, revision: str | None) -> tuple[Path, str | None]:

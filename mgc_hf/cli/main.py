@@ -46,6 +46,7 @@ def main() -> None:
     Exit status: 0 when all went well, 1 when something failed, 2 for wrong usage.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
     try:
         app()
     except MgcHfError as error:

@@ -11,7 +11,7 @@ from mgc_hf.hub.waiting import WaitedTooLong, limited_waiting
 from mgc_hf.models.reasons import why_not
 
 #: Seconds that reading waits in all for a Hub that is busy.
-PATIENCE = 60.0
+PATIENCE = 15.0
 
 
 def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None) -> Path:

@@ -492,7 +492,7 @@ def test_no_text_of_a_user_breaks_the_card(markdown, name, genres, file, reason,
     assert [row[0].strip() for row in scores[1:5]] == [clean(genre) or "(blank)" for genre in genres]
     files = next(table for table in shown_cells(tokens) if table[0][0] == "File")
     assert files[1][1].strip() == (clean(without_paths(reason)) or "(blank)" if reason else "")
-    for language, text in re.findall(r"```(python|bash)\n(.*?)```", card, flags=re.DOTALL):
+    for language, text in re.findall(r"^```(python|bash)\n(.*?)^```$", card, flags=re.DOTALL | re.MULTILINE):
         if language == "bash":
             shlex.split(text)
 
