@@ -186,6 +186,24 @@ def with_width(interval: list[float], value: float, num_tracks: int) -> list[flo
     return [min(found[0], value), max(found[1], value)]
 
 
+def difference_with_width(interval: list[float], value: float, num_tracks: int) -> list[float]:
+    """Return the interval of a paired difference, or a wider one where it has no width.
+
+    That is where the systems agree on every track, or differ in the same way on every one. If none of `num_tracks` is
+    otherwise, the share that is may still be as large as the upper end of [`wilson`] for 0 of them.
+
+    Args:
+        interval (`list[float]`): `[low, high]` of [`paired_difference`], fractions.
+        value (`float`): The difference.
+        num_tracks (`int`): Tracks, at least one.
+    """
+    if interval[0] < interval[1]:
+        return interval
+    unseen = wilson(0, num_tracks)
+    assert unseen is not None  # there was a difference, so there are tracks
+    return [max(-1.0, value - unseen[1]), min(1.0, value + unseen[1])]
+
+
 def accuracy_interval(
     track_id: np.ndarray, right: np.ndarray, *, seed: int = 0, num_resamples: int = NUM_RESAMPLES
 ) -> list[float]:

@@ -11,6 +11,7 @@ from mgc_hf.evaluation import intervals
 from mgc_hf.evaluation.intervals import (
     accuracy_interval,
     bootstrap_by_track,
+    difference_with_width,
     paired_difference,
     wilson,
     with_width,
@@ -227,3 +228,13 @@ def test_seven_tracks_are_covered_as_promised():
         covered += [low <= 0.95 <= high, plain_low <= 0.95 <= plain_high]
     assert covered[0] >= 0.9 * 200
     assert covered[1] <= 0.4 * 200
+
+
+def test_a_difference_without_width_leaves_room_for_what_was_not_seen():
+    tracks, right = np.array([f"t{index}" for index in range(20)]), np.ones(20, bool)
+    end = wilson(0, 20)[1]
+    value, interval = paired_difference(tracks, right, right)
+    assert difference_with_width(interval, value, 20) == pytest.approx([-end, end])
+    value, interval = paired_difference(tracks, right, ~right)
+    assert difference_with_width(interval, value, 20) == pytest.approx(wilson(20, 20))
+    assert difference_with_width([-0.1, 0.3], 0.1, 20) == [-0.1, 0.3]
