@@ -123,10 +123,9 @@ class Comparison:
         if test.tracks_needed is None:
             told = "with equal counts no number of tracks would tell them apart"
         else:
-            verdict = "more than chance" if p < ALPHA else "no more than chance may give"
             told = (
-                f"which is {verdict}, and about {_tracks(test.tracks_needed)} would be needed to tell such systems apart "
-                f"({100 * ALPHA:.0f} % two-sided, power {POWER})"
+                f"{'a' if p < ALPHA else 'no'} difference beyond chance, and about {_tracks(test.tracks_needed)} would be "
+                f"needed to tell such systems apart ({100 * ALPHA:.0f} % two-sided, power {POWER})"
             )
         name = "exact McNemar test" if self.unit == "track" else "exact sign test"
         return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {_p(p)}): {told}."
@@ -244,7 +243,10 @@ class _Run:
                 )
         result = RunResult.load(folder / outputs.RESULTS)
         predictions = Predictions.load(folder / outputs.PREDICTIONS).of_part("test")
-        tracks = predictions.to_tracks()
+        try:
+            tracks = predictions.to_tracks()
+        except RecordError as error:
+            raise RecordError(f"{source}: {error}") from error
         right = tracks.predicted == tracks.label
         if len(right) != result.track.n or right.sum() != round(result.track.accuracy.value * result.track.n):
             raise RecordError(

@@ -61,8 +61,8 @@ def test_the_example_of_nine_against_three(runs):
     found = compare(*runs)
     assert found.sentence() == (
         "Of 70 common test tracks, A (lstm) is right on 9 where B (hubert) is wrong and B on 3 where A is wrong (exact "
-        "McNemar test, p = 0.146): which is no more than chance may give, and about 181 tracks would be needed to tell "
-        "such systems apart (5 % two-sided, power 0.8)."
+        "McNemar test, p = 0.146): no difference beyond chance, and about 181 tracks would be needed to tell such "
+        "systems apart (5 % two-sided, power 0.8)."
     )
     assert found.first.accuracy.value == pytest.approx(52 / 70)
     assert found.second.accuracy.value == pytest.approx(46 / 70)
@@ -93,7 +93,7 @@ def test_equal_counts_and_a_clear_difference(tmp_path):
     assert found.sentence().endswith("p = 1): with equal counts no number of tracks would tell them apart.")
     first, second = pair(10, 30, 2, 2)
     found = compare(save_run(tmp_path / "c", first), save_run(tmp_path / "d", second))
-    assert "p < 0.001): which is more than chance, and about" in found.sentence()
+    assert "p < 0.001): a difference beyond chance, and about" in found.sentence()
 
 
 def test_a_run_and_itself_leave_open_what_was_not_seen(runs):
@@ -173,6 +173,11 @@ def test_refusals(runs, tmp_path):
     (hubert / "predictions.parquet").unlink()
     with pytest.raises(CheckpointError, match=r"hubert: has no predictions\.parquet, .* mgc-hf evaluate"):
         compare(lstm, hubert)
+    torn = save_run(tmp_path / "torn", [True] * 4, segments=2)
+    rows = Predictions.load(torn / "predictions.parquet")
+    dataclasses.replace(rows, label=np.array([0, 1, 1, 1])).save(torn / "predictions.parquet")
+    with pytest.raises(RecordError, match="torn: predictions: track t000 has segments with different labels"):
+        compare(lstm, torn)
     with pytest.raises(CheckpointError, match="gone: no such folder"):
         compare(tmp_path / "gone", lstm)
     for wrong in (other, leaky, swapped, hubert, tmp_path / "gone@main"):

@@ -120,6 +120,7 @@ def tracks_needed(
 
     With p10 and p01 the shares of discordant tracks of either kind, taken as found,
     (z_a √(p10 + p01) + z_b √(p10 + p01 - (p10 - p01)²))² / (p10 - p01)² (R. J. Connor, Biometrics 43/1, 1987).
+    The exact test besides takes six discordant tracks at least to fall below 5 %.
 
     Args:
         first_alone, second_alone (`int`): Discordant tracks of either kind.
