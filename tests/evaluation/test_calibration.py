@@ -39,6 +39,11 @@ def test_bins_are_those_of_scikit_learns_curve():
     assert [b.confidence for b in bins if b.n] == pytest.approx(confidence)
 
 
+def test_a_bin_holds_its_upper_end():
+    bins = reliability_bins(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, 1]), num_bins=2)
+    assert [(b.n, b.confidence, b.accuracy) for b in bins] == [(1, 0.5, 1.0), (1, 1.0, 0.0)]
+
+
 def test_the_error_of_a_known_case():
     """Ten answers with 95 %, of which 6 are right, and thirty with 62 %, of which 15 are."""
     top = np.repeat([0.95, 0.62], [10, 30])
