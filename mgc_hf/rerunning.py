@@ -20,7 +20,7 @@ from mgc_hf.data.sources import DEMO, Corpus
 from mgc_hf.division import digest, read_corpora
 from mgc_hf.errors import CheckpointError, MgcHfError, OptionError, SourceError
 from mgc_hf.features import TrackReader, decode_tracks
-from mgc_hf.hub import fetch_files
+from mgc_hf.hub import find_run
 from mgc_hf.models.build import OWN_MODELS
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
@@ -197,19 +197,7 @@ def _free_folder(source: str) -> Path:
 
 def _find(source: str | Path, revision: str | None) -> tuple[Path, str | None]:
     """Return a folder with the run's files and, where it is of the Hub, its commit."""
-    from mgc_hf.models.checkpoint import is_local, refuse_local_revision
-
-    refuse_local_revision(str(source), revision)
-    if is_local(str(source)):
-        folder = Path(source).expanduser()
-        if not folder.is_dir():
-            raise CheckpointError(
-                f"{source}: no such folder; give the folder of a finished run, or ORG/NAME on the Hub"
-            )
-        commit = None
-    else:
-        folder = fetch_files(str(source), _FILES, revision)
-        commit = folder.name
+    folder, commit = find_run(str(source), _FILES, revision)
     if not (folder / outputs.RESULTS).is_file():
         raise CheckpointError(_absent(source, commit, outputs.RESULTS))
     return folder, commit
