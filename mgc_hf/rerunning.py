@@ -3,6 +3,7 @@
 The repository's record has the options, its split file the parts, `recordings.json` the audio; weights are not fetched.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from mgc_hf.data.sources import DEMO, Corpus
 from mgc_hf.division import digest, read_corpora
 from mgc_hf.errors import CheckpointError, MgcHfError, OptionError, SourceError
 from mgc_hf.features import TrackReader, decode_tracks
-from mgc_hf.hub import fetch_files
+from mgc_hf.hub import find_run
 from mgc_hf.models.build import OWN_MODELS
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
@@ -152,8 +153,7 @@ def rerun(
     """
     folder, commit = _find(source, revision)
     published = _read_record(folder, str(source))
-    name = outputs.display_name(str(source)).rsplit("/", 1)[-1]
-    target = Path(output_dir) if output_dir is not None else Path("outputs", f"rerun-{name}")
+    target = Path(output_dir) if output_dir is not None else _free_folder(str(source))
     outputs.check_folder(target, ways="name another folder")
     split_file = folder / outputs.SPLIT
     if not split_file.is_file():
@@ -188,21 +188,16 @@ def rerun(
     return _compare(str(source), commit, target, folder, published, result)
 
 
+def _free_folder(source: str) -> Path:
+    """Return the first of `outputs/rerun-NAME`, `outputs/rerun-NAME-2` and so on that is not there."""
+    folder = Path("outputs", f"rerun-{outputs.display_name(source).rsplit('/', 1)[-1]}")
+    names = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([folder], names) if not path.exists())
+
+
 def _find(source: str | Path, revision: str | None) -> tuple[Path, str | None]:
     """Return a folder with the run's files and, where it is of the Hub, its commit."""
-    from mgc_hf.models.checkpoint import is_local, refuse_local_revision
-
-    refuse_local_revision(str(source), revision)
-    if is_local(str(source)):
-        folder = Path(source).expanduser()
-        if not folder.is_dir():
-            raise CheckpointError(
-                f"{source}: no such folder; give the folder of a finished run, or ORG/NAME on the Hub"
-            )
-        commit = None
-    else:
-        folder = fetch_files(str(source), _FILES, revision)
-        commit = folder.name
+    folder, commit = find_run(str(source), _FILES, revision)
     if not (folder / outputs.RESULTS).is_file():
         raise CheckpointError(_absent(source, commit, outputs.RESULTS))
     return folder, commit

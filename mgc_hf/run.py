@@ -28,7 +28,7 @@ from mgc_hf.division import (
     recordings,
     training_augmentation,
 )
-from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.errors import CheckpointError, OptionError, PublishError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
 from mgc_hf.hub import check_account, fetch_files, patient_reading, push
@@ -82,7 +82,17 @@ def run(options: Options, recipe: str) -> RunResult:
     private, revision = bool(train.hub_private_repo), train.hub_revision
     on_main(lambda: check_account(repo_id, token))
     result = _walk(options, recipe)
-    on_main(lambda: push(folder, repo_id, private=private, revision=revision, token=token))
+
+    def publish() -> None:
+        try:
+            done = push(folder, repo_id, private=private, revision=revision, token=token)
+        except PublishError as error:
+            raise PublishError(
+                f"{error}. The run is finished and lies in {folder}; `mgc-hf push {folder} ORG/NAME` publishes it"
+            ) from error
+        logger.info("published: %s", done.url)
+
+    on_main(publish)
     return result
 
 

@@ -33,6 +33,9 @@ def tell_result(result: "PushResult") -> None:
         print(f"nothing has changed: {result.url}")
     else:
         deleted = f", {len(result.deleted)} taken away" if result.deleted else ""
-        print(f"{len(result.written)} files written{deleted}: {result.url}")
+        files = "1 file" if len(result.written) == 1 else f"{len(result.written)} files"
+        print(f"{files} written{deleted}: {result.url}")
     if result.kept_card:
-        print("the card was edited on the Hub, and was left as it is there")
+        print(
+            "the card was edited on the Hub, and was left as it is there: see that it still describes what was pushed"
+        )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mgc_hf.cli.compare import compare_command
 from mgc_hf.cli.demo_app import demo_app_command
 from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.predict import predict_command
@@ -27,6 +28,7 @@ app.command("push")(push_command)
 app.command("push-dataset")(push_dataset_command)
 app.command("demo-app")(demo_app_command)
 app.command("rerun")(rerun_command)
+app.command("compare")(compare_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -46,6 +48,7 @@ def main() -> None:
     Exit status: 0 when all went well, 1 when something failed, 2 for wrong usage.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
     try:
         app()
     except MgcHfError as error:

@@ -42,7 +42,8 @@ def push_command(
     from mgc_hf.cli.console import tell_contents, tell_result
     from mgc_hf.errors import OptionError
     from mgc_hf.hub import list_contents, push
-    from mgc_hf.hub.contents import refuse_secrets
+    from mgc_hf.hub.contents import check_metadata, refuse_secrets
+    from mgc_hf.hub.pushing import check_name
     from mgc_hf.hub.space import check_space
 
     if card not in (None, "keep", "overwrite"):
@@ -52,11 +53,14 @@ def push_command(
             raise OptionError("--with_space: the Space hears what is on main; push there, or leave --with_space out")
         check_space(folder, repo_id)
     if dry_run:
+        check_name(repo_id)
         contents = list_contents(folder)
         tell_contents(contents, repo_id)
         if with_space:
             _list_space(repo_id)
         refuse_secrets(contents)
+        check_metadata(contents)
+        print("looked for secrets and read the card's header; whether the model loads is tried by the push itself")
         return
     if not sys.stderr.isatty():
         disable_progress_bars()
@@ -90,6 +94,9 @@ def _push_space(repo_id: str, commit: str, private: bool, card: str | None, time
     from mgc_hf.hub import push_space
 
     try:
-        tell_result(push_space(repo_id, commit, private=private, card=card, timeout=timeout))
+        result = push_space(repo_id, commit, private=private, card=card, timeout=timeout)
+        tell_result(result)
+        if private:
+            print("a Space that hears a private model needs a secret HF_TOKEN (its settings on the Hub)")
     except PublishError as error:
         raise PublishError(f"the model is published, its Space is not: {error}") from error

@@ -27,6 +27,7 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     from mgc_hf.run import run
 
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("mgc_hf.run").setLevel(logging.INFO)  # where a run was published
     try:
         options = parse_options(defaults, description=description)
         set_up_progress()

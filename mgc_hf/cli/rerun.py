@@ -30,7 +30,11 @@ def rerun_command(
     ] = None,
     output_dir: Annotated[
         Path | None,
-        typer.Option("--output_dir", "--output-dir", help="Folder for the new run; outputs/rerun-NAME by default."),
+        typer.Option(
+            "--output_dir",
+            "--output-dir",
+            help="Folder for the new run; outputs/rerun-NAME, or -2, -3, ..., by default.",
+        ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option("--revision", help="Branch, tag or commit of the repository.")

@@ -2,7 +2,7 @@
 
 from mgc_hf.hub.contents import PUBLISHED, list_contents
 from mgc_hf.hub.dataset import push_dataset
-from mgc_hf.hub.fetching import fetch_files, patient_reading
+from mgc_hf.hub.fetching import fetch_files, find_run, patient_reading
 from mgc_hf.hub.pushing import PushResult, check_account, push
 from mgc_hf.hub.space import push_space
 
@@ -11,6 +11,7 @@ __all__ = [
     "PushResult",
     "check_account",
     "fetch_files",
+    "find_run",
     "list_contents",
     "patient_reading",
     "push",

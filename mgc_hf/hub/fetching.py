@@ -11,7 +11,7 @@ from mgc_hf.hub.waiting import WaitedTooLong, limited_waiting
 from mgc_hf.models.reasons import why_not
 
 #: Seconds that reading waits in all for a Hub that is busy.
-PATIENCE = 60.0
+PATIENCE = 15.0
 
 
 def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None) -> Path:
@@ -50,6 +50,33 @@ def fetch_files(repo_id: str, names: Sequence[str], revision: str | None = None)
     except (errors.HTTPError, OSError, ValueError) as error:
         why = why_not(error, repo_id) or str(error).splitlines()[0]
         raise CheckpointError(f"{repo_id}{f'@{revision}' if revision else ''}: {why}") from error
+
+
+def find_run(source: str, names: Sequence[str], revision: str | None = None) -> tuple[Path, str | None]:
+    """Find the folder of a run, or fetch some of its files from the Hub.
+
+    Args:
+        source (`str`): A run's folder, or `owner/name`.
+        names (`Sequence[str]`): Files that are fetched from a repository, by their paths in it.
+        revision (`str`, *optional*): Branch, tag or commit; of a repository only.
+
+    Returns:
+        `tuple[Path, str | None]`: A folder, which may lack any of the files, and the commit on the Hub.
+
+    Raises:
+        CheckpointError: There is no such folder, or what [`fetch_files`] raises.
+        OptionError: A revision of a folder.
+    """
+    from mgc_hf.models.checkpoint import is_local, refuse_local_revision
+
+    refuse_local_revision(source, revision)
+    if not is_local(source):
+        fetched = fetch_files(source, names, revision)
+        return fetched, fetched.name
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(f"{source}: no such folder; give the folder of a finished run, or ORG/NAME on the Hub")
+    return folder, None
 
 
 @contextmanager

@@ -32,6 +32,8 @@ CheckTree = Callable[[Mapping[str, Any], Callable[[str], Path]], bool]
 CARD = "README.md"
 #: Commits that are tried on a head that others have moved.
 _TRIES = 4
+#: Commits that are looked through for the card that somebody has edited.
+_LOOKED_BACK = 20
 #: Seconds to wait for a busy Hub before a run, only to be told that the token is good.
 _ASKING = 10.0
 
@@ -99,6 +101,8 @@ def push(
     folder = Path(folder)
     check_name(repo_id)
     _check_tag(tag, create_pr)
+    if revision is not None:
+        _check_ref("--revision", revision)
     endpoint = HfApi().endpoint
     with explained(repo_id, endpoint), tempfile.TemporaryDirectory(prefix="mgc_hf-") as own:
         contents = list_contents(folder)
@@ -179,8 +183,12 @@ def _check_tag(tag: str | None, create_pr: bool) -> None:
         return
     if create_pr:
         raise PublishError(f"--tag {tag}: a pull request is not part of the repository yet; tag it when it is merged")
-    if not tag or re.search(r"[\s~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$", tag):
-        raise PublishError(f"--tag {tag!r}: is no name that git takes; letters, digits, dots, - and _ do")
+    _check_ref("--tag", tag)
+
+
+def _check_ref(option: str, name: str) -> None:
+    if not name or re.search(r"[\s~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$", name):
+        raise PublishError(f"{option} {name!r}: is no name that git takes; letters, digits, dots, - and _ do")
 
 
 def _addressed(content: Content, repo_id: str, endpoint: str, own: Path) -> Content:
@@ -235,6 +243,13 @@ def check_account(repo_id: str, token: str | None = None) -> None:
             raise told from error
         logger.warning("%s. The run goes on; publishing is tried when it has finished", told)
         return
+    places = {account.get("name"), *(org.get("name") for org in account.get("orgs", []))}
+    namespace = repo_id.split("/")[0]
+    if namespace not in places:
+        raise PublishError(
+            f"{repo_id}: the token is of {account.get('name')}, who has no place in {namespace}; choose another namespace, "
+            "or leave --push_to_hub out and publish later by `mgc-hf push`"
+        )
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise PublishError(f"{repo_id}: the token may only read; make one with write access, `hf auth login`")
 
@@ -251,7 +266,10 @@ def check_name(repo_id: str) -> None:
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
-        raise PublishError(f"{repo_id}: {error}") from error
+        raise PublishError(
+            f"{repo_id}: is no name of a repository; give ORG/NAME, such as studio/lstm: letters, digits, -, _ and dots, no "
+            "address"
+        ) from error
     if "/" not in repo_id:
         raise PublishError(f"{repo_id}: name the user or organisation too, as in USER/{repo_id}")
 
@@ -297,9 +315,12 @@ class _Push:
             if not writes and not deletes:
                 prefix = "" if self.repo["repo_type"] == "model" else f"{self.repo['repo_type']}s/"
                 page = f"{self.api.endpoint}/{prefix}{self.repo_id}"
+                page += "" if self.revision == "main" else f"/tree/{self.revision}"
                 return self._finish(page, head, *self.sent, kept_card, tag)
             if self.create_pr and (known := self._open_request(message)) is not None:
                 return self._finish(*known, *self.sent, kept_card, tag)
+            if tag is not None:
+                self._refuse_taken(tag)
             made = self._commit(head, writes, deletes, message, is_ignoring=".gitignore" in tree)
             if made is not None:
                 self._check(made.oid, writes, deletes)
@@ -420,14 +441,31 @@ class _Push:
             return True
         if self.card == "keep" or (signature(theirs) is not None and signature(theirs) == signature(ours)):
             return False
-        lines = difflib.unified_diff(
-            ours.splitlines(), theirs.splitlines(), "generated", "on the Hub", lineterm="", n=0
+        lines = list(
+            difflib.unified_diff(
+                self._card_before_edits(head, theirs, ours).splitlines(),
+                theirs.splitlines(),
+                "generated",
+                "on the Hub",
+                lineterm="",
+                n=0,
+            )
         )
-        shown = "\n".join(list(lines)[:40])
+        shown = "\n".join(lines[:40] + [f"... and {len(lines) - 40} lines more"] * (len(lines) > 40))
         raise PublishError(
             f"{self.repo_id}: its card was edited on the Hub, and there is a new one. Push with --card keep or --card "
             f"overwrite, or move the edits. What differs:\n{shown}"
         )
+
+    def _card_before_edits(self, head: str, theirs: str, ours: str) -> str:
+        """Return the generated card that somebody has edited, from the history; the new one where it is not found."""
+        for commit in self.api.list_repo_commits(**self.repo, revision=head)[1:_LOOKED_BACK]:
+            if CARD not in self._tree(commit.commit_id):
+                break
+            text = self._fetch(CARD, commit.commit_id).read_text(encoding="utf-8", errors="replace")
+            if is_as_generated(text) and signature(text) == signature(theirs):
+                return text
+        return ours
 
     def _commit(self, head: str, writes: list[str], deletes: list[str], message: str, is_ignoring: bool) -> Any:
         """Commit on top of `head`; `None` where it must be tried again: the branch has moved on, or the Hub is busy."""
@@ -513,6 +551,18 @@ class _Push:
         if tag is not None:
             self._tag(tag, commit)
         return PushResult(url, commit, written, deleted, kept)
+
+    def _refuse_taken(self, tag: str) -> None:
+        """Refuse, before there is a commit for it, a tag that names another one.
+
+        Raises:
+            PublishError: Says what to do.
+        """
+        refs = self._patiently(lambda: self.api.list_repo_refs(**self.repo))
+        if any(known.name == tag for known in refs.tags):
+            raise PublishError(
+                f"{self.repo_id}: the tag {tag} is there and names another commit; choose another tag, or delete it on the Hub"
+            )
 
     def _tag(self, tag: str, commit: str) -> None:
         from huggingface_hub.errors import HfHubHTTPError

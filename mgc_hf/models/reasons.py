@@ -34,6 +34,8 @@ def why_not(error: BaseException, name: str) -> str | None:
     if first(errors.OfflineModeIsEnabled) or (away and constants.HF_HUB_OFFLINE):
         return f"the Hub is switched off by HF_HUB_OFFLINE, {absent}"
     answer = first(errors.HfHubHTTPError)
+    if isinstance(answer, errors.HfHubHTTPError) and answer.response.status_code == 401:
+        return "the Hub does not know the token; log in again with `hf auth login`, or unset HF_TOKEN"
     if isinstance(answer, errors.HfHubHTTPError) and not isinstance(answer, errors.EntryNotFoundError):
         return f"the Hub at {constants.ENDPOINT} answers HTTP {answer.response.status_code}, {absent}"
     lost = first(errors.HTTPError) or away

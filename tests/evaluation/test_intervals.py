@@ -8,7 +8,14 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mgc_hf.errors import OptionError, RecordError
 from mgc_hf.evaluation import intervals
-from mgc_hf.evaluation.intervals import bootstrap_by_track, paired_difference, with_width
+from mgc_hf.evaluation.intervals import (
+    accuracy_interval,
+    bootstrap_by_track,
+    difference_with_width,
+    paired_difference,
+    wilson,
+    with_width,
+)
 
 NORMAL = 1.959964  # two-sided 95 %
 
@@ -171,3 +178,63 @@ def test_unpaired_answers_are_refused():
         paired_difference(np.array(["a", "b"]), np.ones(2, bool), np.ones(1, bool))
     with pytest.raises(RecordError):
         paired_difference(np.array([]), np.array([]), np.array([]))
+
+
+def test_wilsons_interval_has_its_published_value():
+    """The audio course's 83 of 100: 74.5 to 89.1 %."""
+    assert wilson(83, 100) == pytest.approx([0.745, 0.891], abs=5e-4)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_interval_is_never_nan_has_width_and_holds_the_share(counts):
+    right, n = counts
+    low, high = wilson(right, n)
+    assert 0 <= low <= right / n <= high <= 1
+    assert high > low
+    z2 = 1.959963984540054**2
+    for end in (low, high):  # the ends solve (p - share)^2 = z^2 p (1 - p) / n
+        assert (end - right / n) ** 2 == pytest.approx(z2 * end * (1 - end) / n, abs=1e-9)
+    assert [1 - high, 1 - low] == pytest.approx(wilson(n - right, n), abs=1e-12)
+
+
+def test_a_share_of_nothing_has_no_interval_and_impossible_ones_are_refused():
+    assert wilson(0, 0) is None
+    for right, n in ((-1, 3), (4, 3), (1, 0)):
+        with pytest.raises(RecordError, match=f"{right} of {n} is no share"):
+            wilson(right, n)
+
+
+def test_an_accuracy_near_1_has_wilsons_interval_and_any_other_the_bootstraps():
+    tracks = np.array([f"t{index}" for index in range(40)])
+    right = np.arange(40) >= 4
+    assert accuracy_interval(tracks, right) == pytest.approx(wilson(36, 40))
+    assert accuracy_interval(tracks, ~right) == pytest.approx(wilson(4, 40))
+    right = np.arange(40) >= 5
+    of_resamples = bootstrap_by_track(tracks, np.zeros(40, np.int64), (~right).astype(np.int64), 2)["accuracy"]
+    assert accuracy_interval(tracks, right) == pytest.approx(of_resamples)
+    segments = accuracy_interval(np.repeat(tracks, 10), np.repeat(np.arange(40) >= 4, 10))
+    assert segments == pytest.approx(wilson(36, 40))  # of tracks, however many segments they are cut into
+
+
+def test_seven_tracks_are_covered_as_promised():
+    """Of 7 tracks that are right in 95 of 100 cases a percentile bootstrap covers the truth in a third."""
+    rng = np.random.default_rng(0)
+    tracks = np.arange(7).astype(str)
+    covered = np.zeros(2)
+    for _ in range(200):
+        right = rng.random(7) < 0.95
+        low, high = accuracy_interval(tracks, right, num_resamples=200)
+        plain_low, plain_high = paired_difference(tracks, right, np.zeros(7, bool), num_resamples=200)[1]
+        covered += [low <= 0.95 <= high, plain_low <= 0.95 <= plain_high]
+    assert covered[0] >= 0.9 * 200
+    assert covered[1] <= 0.4 * 200
+
+
+def test_a_difference_without_width_leaves_room_for_what_was_not_seen():
+    tracks, right = np.array([f"t{index}" for index in range(20)]), np.ones(20, bool)
+    end = wilson(0, 20)[1]
+    value, interval = paired_difference(tracks, right, right)
+    assert difference_with_width(interval, value, 20) == pytest.approx([-end, end])
+    value, interval = paired_difference(tracks, right, ~right)
+    assert difference_with_width(interval, value, 20) == pytest.approx(wilson(20, 20))
+    assert difference_with_width([-0.1, 0.3], 0.1, 20) == [-0.1, 0.3]

@@ -158,6 +158,8 @@ def test_dry_run_needs_neither_network_nor_token(push, hub):
     assert "checkpoint" not in done.out
     assert "bytes in" in done.out
     assert not hub.log
+    for name in ("model", "alice/my model", "https://huggingface.co/alice/model"):
+        assert push("--dry-run", repo_id=name, user=None).status == 1
 
 
 def test_one_commit_and_none_where_nothing_has_changed(push, api, hub, folder):
@@ -272,6 +274,7 @@ def test_a_published_folder_under_another_name(push, api, client, folder, tmp_pa
     [
         (("--tag", "v 1"), "is no name that git takes"),
         (("--tag", "v1", "--create_pr"), "tag it when it is merged"),
+        (("--revision", "a b"), "is no name that git takes"),
         (("--with_space", "--create_pr"), "the Space hears what is on main"),
         (("--with_space", "--revision", "try"), "the Space hears what is on main"),
     ],
@@ -372,6 +375,14 @@ def test_short_faults_are_waited_out(push, api, hub):
     assert [tag.name for tag in api().list_repo_refs(ID).tags] == ["v1"]
 
 
+def test_a_taken_tag_is_seen_before_there_is_a_commit(push, api, folder):
+    push("--tag", "v1", check=0)
+    (folder / "split.json").write_text((folder / "split.json").read_text() + " ")
+    done = push("--tag", "v1", check=1)
+    assert "the tag v1 is there and names another commit" in done.err
+    assert len(commits(api)) == 2
+
+
 def test_a_lost_reply_to_the_commit_is_no_failure(push, api, hub, folder):
     hub.faults = [Fault("lost_reply", "POST", "/commit/", times=1)]
     assert f"{len(list_contents(folder))} files written" in push(check=0).out
@@ -419,7 +430,10 @@ def test_edits_to_the_card_are_kept_or_reported(push, api, folder, tmp_path):
     (folder / "README.md").write_text(sign(local.partition("\n<!-- generated")[0] + "\nAnother run.\n"))
     done = push(check=1)
     assert "its card was edited on the Hub" in done.err
-    assert "+By Alice." in done.err
+    shown = done.err[done.err.index("+++ on the Hub") :].splitlines()[
+        2:
+    ]  # the edit alone, not what the runs differ in
+    assert sorted(line for line in shown if line[:1] in "+-") == ["+", "+By Alice."]
     assert "left as it is" in push("--card", "keep", check=0).out
     assert "By Alice." in _card(api, tmp_path)
     push("--card", "overwrite", check=0)
@@ -514,6 +528,7 @@ def test_a_recipe_publishes_what_it_made(client, api, hub, tmp_path):
         ("model", USERS["alice"]["token"], "name the user or organisation"),
         (ID, None, "hf auth login"),
         (ID, USERS["alice"]["read_token"], "may only read"),
+        ("bob/model", USERS["alice"]["token"], "is of alice, who has no place in bob"),
         (ID, "hf_" + "x" * 34, "does not know the token"),
     ],
 )

@@ -32,8 +32,10 @@ def test_a_run_of_the_demo_corpus_is_made_again_from_its_name_alone(client, hub,
     for name in ("predictions.parquet", "split.json", "recordings.json", "config.json"):
         assert (folder / name).read_bytes() == (demo_run / name).read_bytes()
     assert not [seen for seen in hub.log if "safetensors" in seen.path or seen.method in ("POST", "PUT")]
-    done = client(*MGC_HF, *again, home="other", user=None, check=2)
+    done = client(*MGC_HF, *again, "--output_dir", folder, home="other", user=None, check=2)
     assert "not empty; name another folder" in done.err
+    done = client(*MGC_HF, *again, home="other", user=None, check=0)
+    assert json.loads(done.out)["output_dir"] == "outputs/rerun-model-2"
 
 
 def test_data_and_base_checkpoint_are_found_on_the_hub(client, api, music_folder, tmp_path):

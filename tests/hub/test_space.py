@@ -86,7 +86,7 @@ def test_the_next_model_is_heard_and_edits_to_the_readme_are_kept(push, api, hub
     upload(api, "README.md", read(hub, "README.md").replace("emoji: 🎵", "emoji: 🥁"))
     (folder / "split.json").write_text((folder / "split.json").read_text() + " ")
     done = push(check=0)
-    assert done.out.count("1 files written") == 2
+    assert done.out.count("1 file written") == 2
     assert "the card was edited on the Hub, and was left as it is there" in done.out
     assert "🥁" in read(hub, "README.md")
     assert json.loads(read(hub, "model.json"))["revision"] == api().model_info(ID).sha
