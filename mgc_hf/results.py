@@ -275,8 +275,10 @@ class RunResult:
 
     @property
     def leak(self) -> str:
-        """`leaky`, `leak-free`, or `leak not known` where the training recordings of a finished model are not."""
-        return {True: "leaky", False: "leak-free", None: "leak not known"}[self.leaky]
+        """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart), or `leak not known` where
+        the training recordings of a finished model are not."""
+        apart = "artist" if self.protocol == "artist" else "track"
+        return {True: "leaky", False: f"leak-free by {apart}", None: "leak not known"}[self.leaky]
 
     def summary(self) -> str:
         """Return the scores in lines of text: both levels with intervals, the protocol, and what leaks if it does."""

@@ -77,7 +77,7 @@ def test_the_example_of_nine_against_three(runs):
     assert "74.3 % [" in " ".join(table[1].split())
     assert "+8.6 points" in table[3]
     assert table[4] == "of 70 common test tracks: both right 43, A alone 9, B alone 3, neither 15"
-    assert table[5:] == ["protocol track (leak-free)"]
+    assert table[5:] == ["protocol track (leak-free by track)"]
 
 
 def test_swapped_runs_say_the_same_of_each_other(runs):
@@ -147,7 +147,7 @@ def test_what_a_reader_must_know_is_noted(tmp_path):
     a = save_run(tmp_path / "a", right, leaky=None)
     b = save_run(tmp_path / "b", right, data={"test_source": "other/data", "is_demo": True})
     assert compare(a, b).notes == [
-        "protocol track (A leak not known, B leak-free)",
+        "protocol track (A leak not known, B leak-free by track)",
         "A was tested on owner/name, B on other/data: tracks of one name are taken as the same",
         "the data is the synthetic demo corpus: these figures say nothing about real music",
     ]

@@ -89,6 +89,6 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
     out = capsys.readouterr().out
-    assert "protocol track (leak-free)" in out
+    assert "protocol track (leak-free by track)" in out
     assert "synthetic demo corpus" in out
     assert (tmp_path / "outputs" / "python" / "README.md").is_file()

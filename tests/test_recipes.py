@@ -24,7 +24,7 @@ def test_the_lstm_recipe_runs(launcher, music_folder, cache_dir, tmp_path):
     arguments = ["--dataset", music_folder, "--cache_dir", cache_dir, "--output_dir", folder, *QUICK]
     result = _run(*launcher, "recipes/lstm.py", *arguments)
     assert result.returncode == 0, result.stderr
-    assert "protocol track (leak-free), seed 0" in result.stdout
+    assert "protocol track (leak-free by track), seed 0" in result.stdout
     record = RunResult.load(folder / "results.json")
     assert record.environment.world_size == 1
     assert record.training.recipe == "lstm.py"

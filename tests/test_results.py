@@ -271,7 +271,7 @@ def test_summary_and_interval_in_words():
     assert result().summary().splitlines() == [
         "track   accuracy 75.0 % [50.0, 100.0]  (n = 4)",
         "segment accuracy 75.0 % [50.0, 100.0]  (n = 40)",
-        "protocol track (leak-free), seed 3",
+        "protocol track (leak-free by track), seed 3",
     ]
     leaky = result(leaky=True)
     assert leaky.summary().splitlines()[2:] == ["protocol track (leaky), seed 3", leaky.split.statement]

@@ -62,7 +62,6 @@ def eval_results(result: RunResult) -> list[dict[str, Any]]:
         source, revision = data.test_source, data.test_revision
     if not is_hub_id(source):
         return []
-    leak = {True: "leaky", False: "does not leak", None: "not known whether it leaks"}[result.leaky]
     hashed = "" if result.split.hash is None else f", split {result.split.hash}"
     entries = []
     for level, scores in (("track", result.track), ("segment", result.segment)):
@@ -77,7 +76,7 @@ def eval_results(result: RunResult) -> list[dict[str, Any]]:
                     date=result.created,
                     notes=(
                         f"{format_interval(figure)} (95 % interval, bootstrap over tracks), n = {scores.n} {level}s; "
-                        f"protocol {result.protocol}, {leak}{hashed}; mgc_hf {result.mgc_hf_version}"
+                        f"protocol {result.protocol}, {result.leak}{hashed}; mgc_hf {result.mgc_hf_version}"
                     ),
                 )
             )

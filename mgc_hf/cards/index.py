@@ -36,7 +36,7 @@ def render_index(results: Mapping[str, RunResult]) -> str:
     """
     lines = [f"| {' | '.join(_HEAD)} |", "|---|---:|---|---|---:|---|---|---|"]
     for name, result in sorted(results.items()):
-        leak = {True: "**leaky**", False: "leak-free", None: "leak not known"}[result.leaky]
+        leak = "**leaky**" if result.leaky else result.leak
         reported = REPORTED.get(result.model.model_type)
         cells = (
             Markdown(f"[{escape(card_title(result, ''))}]({name}/README.md)"),

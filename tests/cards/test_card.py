@@ -605,7 +605,7 @@ def test_the_papers_figure_stands_beside_the_runs(kind, said):
     if said:
         assert said in card
         assert "This run has 50.0 % [30.0, 70.0] of 20 test tracks, 41.7 % [27.5, 56.7] of their segments." in card
-        assert "protocol `track`, leak-free |" in card
+        assert "protocol `track`, leak-free by track |" in card
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_figures_on_hub_data_in_the_hubs_format(in_test, tmp_path):
     }
     notes = entries[0].notes
     assert "50.0 % [30.0, 70.0] (95 % interval" in notes
-    assert "n = 20 tracks; protocol track, does not leak, split 5f1c3b" in notes
+    assert "n = 20 tracks; protocol track, leak-free by track, split 5f1c3b" in notes
 
 
 def test_an_evaluation_has_figures_alone(tmp_path):
