@@ -43,8 +43,8 @@ def push_command(
     from mgc_hf.errors import OptionError
     from mgc_hf.hub import list_contents, push
     from mgc_hf.hub.contents import check_metadata, refuse_secrets
-    from mgc_hf.hub.pushing import check_name
     from mgc_hf.hub.space import check_space
+    from mgc_hf.hub.targets import check_name
 
     if card not in (None, "keep", "overwrite"):
         raise OptionError(f"--card is {card!r}; it must be keep or overwrite")

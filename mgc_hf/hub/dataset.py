@@ -21,9 +21,10 @@ from mgc_hf.data.protocols import Split
 from mgc_hf.data.sources import DEMO, Corpus, read_corpus
 from mgc_hf.errors import AudioError, OptionError, PublishError
 from mgc_hf.files import write_text
+from mgc_hf.hub.committing import CARD, PushResult, publish
 from mgc_hf.hub.contents import Content, check_metadata, refuse_secrets
 from mgc_hf.hub.failures import explained
-from mgc_hf.hub.pushing import CARD, PushResult, check_name, check_target, publish
+from mgc_hf.hub.targets import check_name, check_target
 from mgc_hf.predictions import PARTS
 
 if TYPE_CHECKING:

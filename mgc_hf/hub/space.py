@@ -13,18 +13,18 @@ from typing import Any
 from mgc_hf.cards.signature import sign, signature
 from mgc_hf.errors import PublishError
 from mgc_hf.files import write_json, write_text
+from mgc_hf.hub.committing import CARD, PushResult, git_and_lfs_ids, publish, remote_id
 from mgc_hf.hub.contents import Content
 from mgc_hf.hub.failures import explained
-from mgc_hf.hub.pushing import CARD, PushResult, check_target, git_and_lfs_ids, publish, remote_id
+from mgc_hf.hub.targets import check_target
 from mgc_hf.hub.waiting import limited_waiting
+from mgc_hf.models.pipelines import IMPLEMENTATION
 
 APP, MODEL, REQUIREMENTS = "app.py", "model.json", "requirements.txt"
 #: All that a Space of ours holds.
 SPACE_FILES = (CARD, APP, MODEL, REQUIREMENTS)
 #: What the Hub itself puts into a new repository.
 _OF_THE_HUB = (".gitattributes",)
-#: The pipeline that the page asks, as a model's `config.json` names it.
-PIPELINE = "pipeline_genre.GenrePipeline"
 GRADIO_VERSION = "6.31.0"
 #: A Space has Python 3.10 by default, which transformers 5.23 refuses.
 PYTHON_VERSION = "3.11"
@@ -77,9 +77,9 @@ def check_space(folder: str | Path, repo_id: str) -> None:
         )
     except (OSError, ValueError, AttributeError):
         pipelines = {}
-    if not any(entry.get("impl") == PIPELINE for entry in pipelines.values()):
+    if not any(entry.get("impl") == IMPLEMENTATION for entry in pipelines.values()):
         raise PublishError(
-            f"{folder}: its config.json names no {PIPELINE}, which a Space would ask; push it without --with_space, or "
+            f"{folder}: its config.json names no {IMPLEMENTATION}, which a Space would ask; push it without --with_space, or "
             "make the run again with this version"
         )
 

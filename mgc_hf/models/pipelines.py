@@ -8,6 +8,8 @@ from typing import Any
 from mgc_hf.models import OWN_MODELS
 
 PIPELINE_FILE = "pipeline_genre.py"
+#: As a model's `config.json` names it.
+IMPLEMENTATION = f"{Path(PIPELINE_FILE).stem}.GenrePipeline"
 STOCK_TASK, OWN_TASK = "audio-classification", "music-genre-classification"
 
 
@@ -27,7 +29,7 @@ def add_pipeline(config: Any, folder: Path) -> None:
         config (`PretrainedConfig`): Changed in place: `custom_pipelines`, as `transformers.pipeline` reads it.
         folder (`Path`): The folder.
     """
-    implementation = {"impl": f"{Path(PIPELINE_FILE).stem}.GenrePipeline", "pt": ["AutoModelForAudioClassification"]}
+    implementation = {"impl": IMPLEMENTATION, "pt": ["AutoModelForAudioClassification"]}
     config.custom_pipelines = {pipeline_task(config.model_type): implementation}
     source = resources.files("mgc_hf.models.mel_lstm").joinpath(PIPELINE_FILE)
     with resources.as_file(source) as file:

@@ -11,7 +11,7 @@ import pytest
 from mgc_hf.app import genre_app
 from mgc_hf.app.genre_app import Answer, Clip, ClipError, ModelError
 from mgc_hf.hub import space
-from mgc_hf.models.pipelines import add_pipeline
+from mgc_hf.models.pipelines import IMPLEMENTATION, add_pipeline
 
 GENRES = ["blues", "rock", "a <i> & $b$"]
 
@@ -67,7 +67,7 @@ def test_the_task_is_the_one_that_the_configuration_names(tmp_path):
 
 def test_the_page_and_the_space_look_for_the_pipeline_that_is_written(finished_run):
     (entry,) = json.loads((finished_run / "config.json").read_text())["custom_pipelines"].values()
-    assert entry["impl"] == genre_app.PIPELINE == space.PIPELINE
+    assert entry["impl"] == genre_app.PIPELINE == IMPLEMENTATION
 
 
 def test_one_line_per_genre_the_most_probable_first_and_as_long_as_the_clip():

@@ -18,7 +18,7 @@ import yaml
 
 from mgc_hf.app import genre_app
 from mgc_hf.errors import PublishError
-from mgc_hf.hub.pushing import git_and_lfs_ids
+from mgc_hf.hub.committing import git_and_lfs_ids
 from mgc_hf.hub.space import (
     GRADIO_VERSION,
     PACKAGES,
