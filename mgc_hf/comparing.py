@@ -265,7 +265,7 @@ class _Run:
     @property
     def tested_on(self) -> str:
         """Data that the test part is of."""
-        return self.result.data.test_source or self.result.data.source
+        return self.result.data.tested[0]
 
     @property
     def windows(self) -> tuple[float, float]:

@@ -117,6 +117,13 @@ class DataRecord:
     sampling_rate: int
     test_revision: str | None = None
 
+    @property
+    def tested(self) -> tuple[str, str | None]:
+        """Source and revision of the data that the test part is of."""
+        if self.test_source is None:
+            return self.source, self.revision
+        return self.test_source, self.test_revision
+
 
 @dataclass(frozen=True)
 class SplitRecord:

@@ -127,9 +127,7 @@ def _eval_results(result: RunResult) -> list[Any]:
     from huggingface_hub import EvalResult
 
     data = result.data
-    source, revision = data.source, data.revision
-    if data.test_source is not None:
-        source, revision = data.test_source, data.test_revision
+    source, revision = data.tested
     dataset_type = "mgc_hf-demo" if _is_demo(source, data.is_demo) else "audiofolder"
     arguments = {"protocol": result.protocol, "leaky": result.leaky, "split_hash": result.split.hash}
     shared: dict[str, Any] = {

@@ -56,10 +56,7 @@ def eval_results(result: RunResult) -> list[dict[str, Any]]:
     """
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    data = result.data
-    source, revision = data.source, data.revision
-    if data.test_source is not None:
-        source, revision = data.test_source, data.test_revision
+    source, revision = result.data.tested
     if not is_hub_id(source):
         return []
     hashed = "" if result.split.hash is None else f", split {result.split.hash}"

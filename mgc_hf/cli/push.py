@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mgc_hf.cli.publishing import Card, CommitMessage, CreatePr, Private, Revision, Tag, Timeout
+
 
 def push_command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a finished run.")],
@@ -14,24 +16,17 @@ def push_command(
     dry_run: Annotated[
         bool, typer.Option("--dry_run", "--dry-run", help="Only list what would go; needs no network and no token.")
     ] = False,
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    revision: Annotated[str | None, typer.Option("--revision", help="Branch; made if it is not there.")] = None,
-    create_pr: Annotated[bool, typer.Option("--create_pr", "--create-pr", help="Open a pull request.")] = False,
-    tag: Annotated[str | None, typer.Option("--tag", help="Tag for the commit.")] = None,
-    card: Annotated[
-        str | None,
-        typer.Option("--card", help="Somebody's edits to the card on the Hub: keep or overwrite them.", metavar="WAY"),
-    ] = None,
-    message: Annotated[
-        str | None, typer.Option("--commit_message", "--commit-message", help="First line of the commit.")
-    ] = None,
+    private: Private = False,
+    revision: Revision = None,
+    create_pr: CreatePr = False,
+    tag: Tag = None,
+    card: Card = None,
+    message: CommitMessage = None,
     with_space: Annotated[
         bool,
         typer.Option("--with_space", "--with-space", help="Also publish a page that hears it: Space ORG/NAME-demo."),
     ] = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds to wait in all for a Hub that is busy.", min=0)
-    ] = 60.0,
+    timeout: Timeout = 60.0,
 ) -> None:
     """Publish model, results, pictures and card of a finished run, in one commit.
 
@@ -46,8 +41,6 @@ def push_command(
     from mgc_hf.hub.space import check_space
     from mgc_hf.hub.targets import check_name
 
-    if card not in (None, "keep", "overwrite"):
-        raise OptionError(f"--card is {card!r}; it must be keep or overwrite")
     if with_space:
         if create_pr or revision not in (None, "main"):
             raise OptionError("--with_space: the Space hears what is on main; push there, or leave --with_space out")

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mgc_hf.cli.publishing import Card, CommitMessage, CreatePr, Private, Revision, Tag, Timeout
+
 
 def push_dataset_command(
     source: Annotated[
@@ -44,22 +46,13 @@ def push_dataset_command(
     dry_run: Annotated[
         bool, typer.Option("--dry_run", "--dry-run", help="Only list what would go; needs no token.")
     ] = False,
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="Branch to write; made if it is not there.")
-    ] = None,
-    create_pr: Annotated[bool, typer.Option("--create_pr", "--create-pr", help="Open a pull request.")] = False,
-    tag: Annotated[str | None, typer.Option("--tag", help="Tag for the commit.")] = None,
-    card: Annotated[
-        str | None,
-        typer.Option("--card", help="Somebody's edits to the card on the Hub: keep or overwrite them.", metavar="WAY"),
-    ] = None,
-    message: Annotated[
-        str | None, typer.Option("--commit_message", "--commit-message", help="First line of the commit.")
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds to wait in all for a Hub that is busy.", min=0)
-    ] = 60.0,
+    private: Private = False,
+    revision: Revision = None,
+    create_pr: CreatePr = False,
+    tag: Tag = None,
+    card: Card = None,
+    message: CommitMessage = None,
+    timeout: Timeout = 60.0,
     dataset_revision: Annotated[
         str | None, typer.Option("--dataset_revision", "--dataset-revision", help="Revision of a Hub SOURCE.")
     ] = None,
@@ -95,11 +88,8 @@ def push_dataset_command(
     from huggingface_hub.utils import disable_progress_bars
 
     from mgc_hf.cli.console import tell_contents, tell_result
-    from mgc_hf.errors import OptionError
     from mgc_hf.hub.dataset import packed_dataset, push_dataset
 
-    if card not in (None, "keep", "overwrite"):
-        raise OptionError(f"--card is {card!r}; it must be keep or overwrite")
     if not sys.stderr.isatty():
         import datasets
 
