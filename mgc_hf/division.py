@@ -12,7 +12,8 @@ from mgc_hf.augment import Augmentation
 from mgc_hf.data.draws import UNUSED
 from mgc_hf.data.facts import recording_of
 from mgc_hf.data.listing import Clip, is_gtzan
-from mgc_hf.data.protocols import PROTOCOLS, Split, make_split, split_from_parts
+from mgc_hf.data.making_splits import make_split, split_from_parts
+from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import SegmentTable, assign_parts, cut_segments, paper_pool, spread_windows, windowing
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.data.verdict import PartTrack, Verdict, judge

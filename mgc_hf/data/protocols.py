@@ -4,21 +4,17 @@ One division is a `Split`, kept as a small file, so that a run can be repeated o
 order. `docs/protocols.md` is the page for users.
 """
 
-import difflib
 import hashlib
 import json
-import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.data.artists import artist_groups, known
-from mgc_hf.data.draws import UNUSED, Draw, PartSizes, stratified_draw
+from mgc_hf.data.draws import UNUSED, Draw, stratified_draw
 from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
-from mgc_hf.data.group_draw import group_draw
-from mgc_hf.errors import OptionError, SplitError
+from mgc_hf.errors import SplitError
 from mgc_hf.files import write_json
 from mgc_hf.predictions import PARTS
 
@@ -27,9 +23,6 @@ from mgc_hf.predictions import PARTS
 SPLIT_SCHEMA_VERSION = 2
 
 UNITS = ("track", "segment")
-
-#: What protocol `artist` does with a track whose artist is not known.
-UNKNOWN_ARTIST = ("own_group", "leave_out")
 
 
 @dataclass(frozen=True)
@@ -160,7 +153,7 @@ class Split:
         """The protocol's statement, which part this split does without, and how many ids are in none."""
         protocol = PROTOCOLS[self.protocol]
         lines = [protocol.statement]
-        if self.protocol == "fault_filtered" and (counts := _listed_tracks_held(self.part_of)):
+        if self.protocol == "fault_filtered" and (counts := listed_tracks_held(self.part_of)):
             lines.append(counts)
         if not self.ids("test"):
             lines.append("It has no test part of its own: the test tracks come from other data.")
@@ -205,8 +198,8 @@ class Split:
         not_in_data, not_in_split = sorted(set(self.part_of) - found), sorted(found - set(self.part_of))
         if not_in_data or not_in_split:
             raise SplitError(
-                f"the split and the data do not fit: {_listed(not_in_data)} in the split but not in the data; "
-                f"{_listed(not_in_split)} in the data but not in the split. "
+                f"the split and the data do not fit: {listed_ids(not_in_data)} in the split but not in the data; "
+                f"{listed_ids(not_in_split)} in the data but not in the split. "
                 "Use the data that the split was made for, or make a new split"
             )
 
@@ -255,7 +248,7 @@ class Split:
                 {item for item in ids if item in part_of} | {i for i, n in Counter(ids).items() if n > 1}
             )
             if repeated:
-                raise SplitError(f"{_listed(repeated)} listed twice")
+                raise SplitError(f"{listed_ids(repeated)} listed twice")
             part_of.update(dict.fromkeys(ids, part))
         split = cls(value["protocol"], value["unit"], value["seed"], part_of)
         if split.hash != value["hash"]:
@@ -266,126 +259,12 @@ class Split:
         return split
 
 
-def make_split(
-    ids: Sequence[str],
-    genres: Sequence[str],
-    protocol: str = "track",
-    *,
-    seed: int = 0,
-    validation_fraction: float = 0.15,
-    test_fraction: float = 0.25,
-    train_tracks_per_genre: int = 0,
-    test_tracks_per_genre: int = 0,
-    artists: Sequence[str | None] | None = None,
-    unknown_artist: str = "own_group",
-) -> Split:
-    """Divide ids into parts by a named protocol.
-
-    Args:
-        ids (`Sequence[str]`): Track ids, or segment ids where the protocol's unit is `segment`. Their order is of no
-            consequence.
-        genres (`Sequence[str]`): Genre name of each id.
-        protocol (`str`, *optional*, defaults to `"track"`): A key of `PROTOCOLS` that can be asked for. Under
-            `fault_filtered` the lists say which id is where, and neither seed nor fractions have an effect.
-        seed (`int`, *optional*, defaults to 0): Seed of the draw.
-        validation_fraction (`float`, *optional*, defaults to 0.15): Share of each genre for validation; 0: no such part.
-        test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part (the
-            test part comes from other data).
-        train_tracks_per_genre (`int`, *optional*, defaults to 0): Train on exactly so many tracks of each genre;
-            validation comes on top of them. Those that are left are tested on, or `unused` where the test part has a
-            number too or comes from other data. 0: all that is left of each genre.
-        test_tracks_per_genre (`int`, *optional*, defaults to 0): Test on exactly so many tracks of each genre. 0: by
-            `test_fraction`, which has no effect with either number.
-        artists (`Sequence[str | None]`, *optional*): Artist of each id, for protocol `artist`.
-        unknown_artist (`str`, *optional*, defaults to `"own_group"`): Under protocol `artist`, whether a track whose
-            artist is not known is taken for an artist of its own (`own_group`) or is in no part (`leave_out`).
-
-    Returns:
-        `Split`: Every genre has at least one id in every part asked for; under `fault_filtered` in training.
-
-    Raises:
-        OptionError: Unknown protocol, fractions that are negative or leave nothing for training, or numbers that are
-            negative or asked of a protocol that divides segments or artists.
-        SplitError: A genre has too few ids or artists, an id stands twice, there is none, no artist is known, or the
-            ids are not those of the protocol's lists.
-    """
-    _check_protocol(protocol)
-    unit = PROTOCOLS[protocol].unit
-    numbers = _checked_numbers(
-        protocol, train_tracks_per_genre=train_tracks_per_genre, test_tracks_per_genre=test_tracks_per_genre
-    )
-    fractions = _checked_fractions(
-        validation_fraction=validation_fraction, test_fraction=0.0 if numbers else test_fraction
-    )
-    rest = "train"
-    if "train" in numbers:
-        rest = "test" if "test" not in numbers and test_fraction > 0 else UNUSED
-    _check_ids(ids, genres)
-    if protocol == "fault_filtered":
-        return Split(protocol, unit, None, _listed_parts(ids, genres))
-    seed = operator.index(seed)
-    sizes = PartSizes({**fractions, **numbers}, rest)
-    if protocol == "artist":
-        return Split(protocol, unit, seed, _artist_parts(ids, genres, artists, unknown_artist, sizes, seed))
-    draw = PROTOCOLS[protocol].draw
-    assert draw is not None
-    return Split(protocol, unit, seed, draw(ids, genres, sizes, seed))
+def askable_protocols() -> list[str]:
+    """Return the names of the protocols that can be asked for; the parts of the others come with the data."""
+    return [name for name, entry in PROTOCOLS.items() if entry.on_request]
 
 
-def _artist_parts(
-    ids: Sequence[str],
-    genres: Sequence[str],
-    artists: Sequence[str | None] | None,
-    unknown_artist: str,
-    sizes: PartSizes,
-    seed: int,
-) -> dict[str, str]:
-    if unknown_artist not in UNKNOWN_ARTIST:
-        raise OptionError(f"unknown_artist is {unknown_artist!r}; allowed are {', '.join(UNKNOWN_ARTIST)}")
-    artists = [None] * len(ids) if artists is None else artists
-    if len(artists) != len(ids):
-        raise ValueError(f"{len(ids)} ids, but {len(artists)} artists")
-    if not any(known(artist) for artist in artists):
-        raise SplitError(
-            "protocol artist cannot be had: no artist is known in these data. Divide by --protocol track, or give the "
-            "artists (a CSV or Hub data set with a column artist)"
-        )
-    groups = artist_groups(ids, artists)
-    taken = [row for row, artist in enumerate(artists) if unknown_artist == "own_group" or known(artist)]
-    without = sorted(set(genres) - {genres[row] for row in taken})
-    if without:
-        raise SplitError(
-            f"protocol artist: no artist is known of any track of {', '.join(without)}, so with --unknown_artist "
-            "leave_out nothing is left of it; use own_group, or leave the genre out"
-        )
-    drawn = group_draw([ids[row] for row in taken], [genres[row] for row in taken], groups, sizes, seed)
-    return {**dict.fromkeys(ids, UNUSED), **drawn}
-
-
-def _listed_parts(ids: Sequence[str], genres: Sequence[str]) -> dict[str, str]:
-    listed = gtzan_fault_filtered()
-    foreign = sorted(item for item in ids if recording_of(item) not in listed)
-    if foreign:
-        raise SplitError(
-            f"protocol fault_filtered is a list of GTZAN's own tracks (blues.00000), and cannot be had for other data: "
-            f"{_listed(foreign)} not among them. Divide by --protocol track or artist"
-        )
-    part_of = {item: listed[recording_of(item)] for item in ids}
-    held: dict[str, set[str]] = {part: set() for part in (*PARTS, UNUSED)}
-    for item, genre in zip(ids, genres, strict=True):
-        held[part_of[item]].add(genre)
-    empty = [part for part in PARTS if not held[part]]
-    untrained = sorted(set(genres) - held["train"])
-    if empty or untrained:
-        lacks = f"the {' and '.join(empty)} part is empty" if empty else f"{', '.join(untrained)} cannot be trained on"
-        raise SplitError(
-            f"protocol fault_filtered cannot be had: {lacks}. {_listed_tracks_held(part_of)} Give more of GTZAN, or "
-            "divide by --protocol track"
-        )
-    return part_of
-
-
-def _listed_tracks_held(part_of: Mapping[str, str]) -> str | None:
+def listed_tracks_held(part_of: Mapping[str, str]) -> str | None:
     """Say how many tracks of the fault-filtered lists are at hand, where that is not all."""
     listed = Counter(gtzan_fault_filtered().values())
     held = Counter({recording_of(item): part for item, part in part_of.items()}.values())
@@ -393,97 +272,6 @@ def _listed_tracks_held(part_of: Mapping[str, str]) -> str | None:
         return None
     counts = [f"{held[part]} of {listed[part]} {part}" for part in PARTS]
     return f"Of the lists' tracks these data hold {', '.join(counts[:-1])} and {counts[-1]}."
-
-
-def split_from_parts(
-    ids: Sequence[str],
-    parts: Sequence[str | None],
-    genres: Sequence[str],
-    *,
-    seed: int = 0,
-    validation_fraction: float = 0.15,
-) -> Split:
-    """Take the parts that the data set itself defines (protocol `source`).
-
-    Args:
-        ids (`Sequence[str]`): Track ids.
-        parts (`Sequence[str | None]`): `train`, `validation` or `test` for each id.
-        genres (`Sequence[str]`): Genre name of each id.
-        seed (`int`, *optional*, defaults to 0): Seed of the draw of a validation part.
-        validation_fraction (`float`, *optional*, defaults to 0.15): Where the data set defines no validation part,
-            this share of each genre's training tracks becomes it; 0: none. Without effect where it defines one.
-
-    Returns:
-        `Split`: Its seed is `None` where nothing was drawn.
-
-    Raises:
-        OptionError: The fraction is negative or leaves nothing for training.
-        SplitError: A track has no part or an unknown one, a genre has no training track, or too few for validation.
-    """
-    _check_ids(ids, genres)
-    fractions = _checked_fractions(validation_fraction=validation_fraction)
-    part_of = {}
-    for item, part in zip(ids, parts, strict=True):
-        if part not in PARTS:
-            raise SplitError(f"track {item} has the part {part!r}; allowed are {', '.join(PARTS)}")
-        part_of[item] = str(part)
-    genre_of = dict(zip(ids, genres, strict=True))
-    train = sorted(item for item, part in part_of.items() if part == "train")
-    untrained = sorted(set(genres) - {genre_of[item] for item in train})
-    if untrained:
-        raise SplitError(f"the data's own split has no training track of {', '.join(untrained)}")
-    if "validation" in part_of.values() or not fractions:
-        return Split("source", "track", None, part_of)
-    seed = operator.index(seed)
-    part_of.update(stratified_draw(train, [genre_of[item] for item in train], PartSizes(fractions), seed))
-    return Split("source", "track", seed, part_of)
-
-
-def askable_protocols() -> list[str]:
-    """Return the names of the protocols that can be asked for; the parts of the others come with the data."""
-    return [name for name, entry in PROTOCOLS.items() if entry.on_request]
-
-
-def _check_protocol(protocol: str) -> None:
-    askable = askable_protocols()
-    if protocol not in askable:
-        nearest = difflib.get_close_matches(protocol, askable, 1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        raise OptionError(f"protocol {protocol!r} cannot be asked for; allowed are {', '.join(askable)}{hint}")
-
-
-def _checked_fractions(**fractions: float) -> dict[str, float]:
-    for name, value in fractions.items():
-        if not 0 <= value < 1:
-            raise OptionError(f"{name} is {value}; it must be at least 0 and below 1")
-    if sum(fractions.values()) >= 1:
-        text = " and ".join(f"{name} {value}" for name, value in fractions.items())
-        raise OptionError(f"{text} leave nothing for training; together they must be below 1")
-    return {name.removesuffix("_fraction"): float(value) for name, value in fractions.items() if value > 0}
-
-
-def _checked_numbers(protocol: str, **numbers: int) -> dict[str, int]:
-    why = {
-        "segment": "a protocol that divides segments",
-        "artist": "a protocol that divides artists",
-        "fault_filtered": "a protocol whose lists say which track is where",
-    }.get(protocol)
-    for name, value in numbers.items():
-        if value < 0:
-            raise OptionError(f"{name} is {value}; it must be 0 or more")
-        if value and why:
-            raise OptionError(f"{name} is {value}; it must be 0 for {why}")
-    return {name.split("_")[0]: operator.index(value) for name, value in numbers.items() if value}
-
-
-def _check_ids(ids: Sequence[str], genres: Sequence[str]) -> None:
-    if len(ids) != len(genres):
-        raise ValueError(f"{len(ids)} ids, but {len(genres)} genres")
-    if not len(ids):
-        raise SplitError("there is nothing to divide: the data hold no clip")
-    repeated = sorted(item for item, count in Counter(ids).items() if count > 1)
-    if repeated:
-        raise SplitError(f"{_listed(repeated)} in the data more than once; ids must differ")
 
 
 def _check_keys(value: Any, needed: Sequence[str], where: str, optional: Sequence[str] = ()) -> None:
@@ -499,7 +287,8 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _listed(ids: Sequence[str], limit: int = 10) -> str:
+def listed_ids(ids: Sequence[str], limit: int = 10) -> str:
+    """Return how many ids there are, and the first of them, in words for messages."""
     noun = "id" if len(ids) == 1 else "ids"
     if not ids:
         return "no ids"

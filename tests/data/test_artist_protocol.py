@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mgc_hf.data.artists import artist_groups
 from mgc_hf.data.facts import gtzan_artists, gtzan_fault_filtered
-from mgc_hf.data.protocols import Split, make_split
+from mgc_hf.data.making_splits import make_split
+from mgc_hf.data.protocols import Split
 from mgc_hf.data.verdict import PartTrack, judge
 from mgc_hf.errors import OptionError, SplitError
 from mgc_hf.labels import GTZAN_GENRES

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 
 from mgc_hf.data import protocols
 from mgc_hf.data.draws import seeded_order
+from mgc_hf.data.making_splits import make_split, split_from_parts
 from mgc_hf.data.protocols import (
     PROTOCOLS,
     Protocol,
     Split,
     askable_protocols,
-    make_split,
-    split_from_parts,
 )
 from mgc_hf.data.segments import assign_parts, cut_segments
 from mgc_hf.errors import MgcHfError, OptionError, SplitError
@@ -112,7 +111,7 @@ def test_golden_hash_holds_in_another_process_with_another_hash_seed():
     ids, genres = corpus(7)
     assert make_split(ids, genres, seed=0).hash == golden
     code = (
-        "from mgc_hf.data.protocols import make_split\n"
+        "from mgc_hf.data.making_splits import make_split\n"
         f"ids = {list(reversed(ids))!r}\n"
         "print(make_split(ids, [i.split('.')[0] for i in ids], seed=0).hash)"
     )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgc_hf.data.protocols import Split, make_split
+from mgc_hf.data.making_splits import make_split
+from mgc_hf.data.protocols import Split
 from mgc_hf.data.segments import (
     SegmentTable,
     assign_parts,

@@ -12,7 +12,7 @@ import yaml
 from mgc_hf.cards.card import snippets
 from mgc_hf.cards.dataset_card import DatasetSummary, render_dataset_card
 from mgc_hf.data.index import INDEX_COLUMNS
-from mgc_hf.data.protocols import make_split
+from mgc_hf.data.making_splits import make_split
 from mgc_hf.errors import OptionError, PublishError
 from mgc_hf.hub.dataset import check_audio, is_published, packed_dataset
 from mgc_hf.results import SkippedFile
