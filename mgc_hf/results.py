@@ -19,7 +19,8 @@ from mgc_hf.errors import RecordError
 from mgc_hf.files import write_json
 
 #: Raised whenever a key is added, removed or changes meaning.
-SCHEMA_VERSION = 1
+#: Version 2 added the keys whose fields have a default; version 1 is read, and has not measured them.
+SCHEMA_VERSION = 2
 
 #: Every picture of a run and its file in the model folder: `mgc_hf.pictures` draws them, the card shows them.
 PICTURE_FILES = {
@@ -50,12 +51,16 @@ class Interval:
 
 @dataclass(frozen=True)
 class GenreScores:
-    """Precision, recall and F1 of one genre (fractions, 0 where undefined) and its number of true items."""
+    """Precision, recall and F1 of one genre (fractions, 0 where undefined) and its number of true items.
+
+    `recall_ci95` is Wilson's interval of the recall, as if items were independent; `None` without support.
+    """
 
     precision: float
     recall: float
     f1: float
     support: int
+    recall_ci95: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,37 @@ class AverageScores:
 
 
 @dataclass(frozen=True)
+class ReliabilityBin:
+    """Items whose highest probability lies in `(low, high]` (the first bin holds 0 too): mean confidence, share right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether probabilities mean what they say.
+
+    `ece` is the expected calibration error over `bins`. `temperature` divides logits so that the validation part is
+    likeliest, and `ece_at_temperature` is the test part's error then; both `None` without a validation part.
+    """
+
+    ece: float
+    temperature: float | None
+    ece_at_temperature: float | None
+    bins: list[ReliabilityBin]
+
+
+@dataclass(frozen=True)
 class LevelScores:
     """All figures of the test part at one level, `track` or `segment`.
 
     `loss` is the mean cross-entropy (nats) of the level's probabilities. Rows of `confusion_matrix` are true genres,
-    columns predicted ones, both in the order of `DataRecord.genres`; entries are counts.
+    columns predicted ones, both in the order of `DataRecord.genres`; entries are counts. `accuracy_by_artist` is the
+    accuracy again, its interval from resampling artists with all their tracks; `None` where no artist is known.
     """
 
     n: int
@@ -83,6 +114,9 @@ class LevelScores:
     macro: AverageScores
     weighted: AverageScores
     confusion_matrix: list[list[int]]
+    top2_accuracy: Interval | None = None
+    accuracy_by_artist: Interval | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +135,8 @@ class DataRecord:
     without a slash). `test_source` and `test_revision` are set where the test part comes from other data. `is_demo` is
     true where any part is of the synthetic demo corpus. `tracks` and `segments` give counts per part and genre; where
     segments are split regardless of track (`SplitRecord.unit` is `segment`), a track counts in every part that holds
-    one of its segments.
+    one of its segments. `faults_left_out` counts the known faults of GTZAN among `skipped`; `None` where none was asked
+    to be left out.
     """
 
     source: str
@@ -116,6 +151,7 @@ class DataRecord:
     hop_seconds: float
     sampling_rate: int
     test_revision: str | None = None
+    faults_left_out: int | None = None
 
     @property
     def tested(self) -> tuple[str, str | None]:
@@ -126,24 +162,54 @@ class DataRecord:
 
 
 @dataclass(frozen=True)
+class LeakRecord:
+    """What is in more than one part: `kind` (`track`, `artist`), its name, and part -> number of its tracks there."""
+
+    kind: str
+    name: str
+    tracks: dict[str, int]
+
+
+@dataclass(frozen=True)
+class VerdictRecord:
+    """What a division was found to leak: `status` is `clean`, `leaks` or `not provable` (artists are not known)."""
+
+    status: str
+    leaks: list[LeakRecord]
+    num_tracks: int
+    num_unknown: int
+
+
+@dataclass(frozen=True)
 class SplitRecord:
-    """How tracks or segments were divided. `hash` is that of the saved split file."""
+    """How tracks or segments were divided. `hash` is that of the saved split file.
+
+    Of cross-validation, `fold` is the number of the fold that was tested on (from 0), or `None` in the record of all
+    folds together, where `folds` has the number of test tracks of each genre fold by fold.
+    """
 
     unit: str
     seed: int | None
     hash: str | None
     statement: str
+    verdict: VerdictRecord | None = None
+    fold: int | None = None
+    folds: list[dict[str, int]] | None = None
 
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The model: its type, where its weights began (`None`: from scratch) and its size."""
+    """The model: its type, where its weights began (`None`: from scratch) and its size.
+
+    `contamination` says why the weights it began from may know the test part; `None` where nothing tells so.
+    """
 
     model_type: str
     architecture: str
     base_model: str | None
     num_parameters: int
     feature_extractor: str
+    contamination: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +249,30 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class FloorRecord:
+    """The linear floor, fitted to the same training part, and the paired test on the same test items.
+
+    `track` and `segment` are its accuracies. Counts are of test tracks (of `segment` splits by which of the two has more
+    of a track's segments right): the run right where the floor is wrong, and the other way round. `p_value` is that of
+    the exact McNemar test; `difference` is the run's accuracy less the floor's, -1 to 1, with its paired interval, at
+    the level that the protocol divides. `seconds` is the time of fitting, features included.
+    """
+
+    track: Interval
+    segment: Interval
+    difference: Interval
+    run_alone: int
+    floor_alone: int
+    p_value: float
+    seconds: float
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the run is better than the floor beyond chance (5 %, two-sided)."""
+        return self.difference.value > 0 and self.p_value < 0.05
+
+
+@dataclass(frozen=True)
 class EnvironmentRecord:
     """Versions and hardware."""
 
@@ -199,7 +289,8 @@ class EnvironmentRecord:
 class RunResult:
     """One run: `protocol`, whether it leaks, seed, scores at both levels, and all that is needed to repeat it.
 
-    `training` is `None` for an evaluation of a finished model on other data.
+    `training` is `None` for an evaluation of a finished model on other data, `floor` where it was not compared.
+    `inference_seconds` is the wall time of the forward passes over the test part, features at hand.
     """
 
     name: str
@@ -215,6 +306,8 @@ class RunResult:
     environment: EnvironmentRecord
     created: str
     mgc_hf_version: str
+    floor: FloorRecord | None = None
+    inference_seconds: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -243,7 +336,9 @@ class RunResult:
                 f"results: schema_version {version} is newer than this mgc_hf reads ({SCHEMA_VERSION}); "
                 "update it with pip install -U mgc_hf"
             )
-        return _check_figures(_from_plain(cls, value, "results"))
+        older = version < SCHEMA_VERSION
+        plain = {**value, "schema_version": SCHEMA_VERSION}
+        return _check_figures(_from_plain(cls, plain, "results", older))
 
     def save(self, path: str | Path) -> None:
         """Write `results.json` atomically."""
@@ -362,22 +457,23 @@ def _to_plain(value: Any, where: str) -> Any:
     raise RecordError(f"{where} is a {type(value).__name__}, which is no plain JSON type")
 
 
-def _from_plain(kind: Any, value: Any, where: str) -> Any:
+def _from_plain(kind: Any, value: Any, where: str, older: bool = False) -> Any:
+    """Build a value of a declared type; of an `older` schema, keys that have a default may be absent."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return _to_plain(value, where)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
-        return _from_plain(next(a for a in arguments if a is not type(None)), value, where)
+        return _from_plain(next(a for a in arguments if a is not type(None)), value, where, older)
     if dataclasses.is_dataclass(kind):
-        return _dataclass_from_plain(kind, value, where)
+        return _dataclass_from_plain(kind, value, where, older)
     if origin is dict:
         _expect(isinstance(value, dict), where, "an object", value)
-        return {key: _from_plain(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: _from_plain(arguments[1], item, f"{where}.{key}", older) for key, item in value.items()}
     if origin is list:
         _expect(isinstance(value, list), where, "a list", value)
-        return [_from_plain(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
+        return [_from_plain(arguments[0], item, f"{where}[{index}]", older) for index, item in enumerate(value)]
     if kind is float:
         _expect(type(value) in (int, float) and abs(value) <= sys.float_info.max, where, "a finite number", value)
         return float(value)
@@ -385,15 +481,18 @@ def _from_plain(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _dataclass_from_plain(kind: Any, value: Any, where: str) -> Any:
+def _dataclass_from_plain(kind: Any, value: Any, where: str, older: bool) -> Any:
     _expect(isinstance(value, dict), where, "an object", value)
     hints = typing.get_type_hints(kind)
+    if older:
+        added = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
+        value = {**added, **value}
     unknown, missing = sorted(set(value) - set(hints)), sorted(set(hints) - set(value))
     if unknown:
         raise RecordError(f"{where}: unknown key {', '.join(unknown)}")
     if missing:
         raise RecordError(f"{where}: missing key {', '.join(missing)}")
-    return kind(**{name: _from_plain(hint, value[name], f"{where}.{name}") for name, hint in hints.items()})
+    return kind(**{name: _from_plain(hint, value[name], f"{where}.{name}", older) for name, hint in hints.items()})
 
 
 def _expect(holds: bool, where: str, what: str, value: Any) -> None:
