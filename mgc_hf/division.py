@@ -159,8 +159,7 @@ def divide(
     options: Options, corpus: Corpus, test_corpus: Corpus | None, genres: Sequence[str], extractor: Any
 ) -> tuple[Split, dict[str, Part]]:
     """Divide the data and cut it into segments, by the protocol that the options name."""
-    data, seed = options.data, options.data.split_seed
-    seed = options.train.seed if seed is None else seed
+    data, seed = options.data, split_seed(options)
     tracks = decode(corpus, extractor, data.preprocessing_num_proc)
     test_tracks = test_corpus and decode(test_corpus, extractor, data.preprocessing_num_proc)
     labels = label_ids(corpus, genres)
@@ -192,6 +191,25 @@ def divide(
             "--test_dataset, or a split that has both"
         )
     return split, found
+
+
+def split_seed(options: Options) -> int:
+    """Return the seed of the split: its own, or that of the run."""
+    return options.train.seed if options.data.split_seed is None else options.data.split_seed
+
+
+def fold_splits(options: Options, corpus: Corpus) -> list[Split]:
+    """Return the split of every fold of protocol `kfold`.
+
+    Raises:
+        SplitError: They cannot be had, as for `draw_folds`.
+    """
+    ids, labels = list(corpus.dataset["track_id"]), corpus.dataset["genre"]
+    names = [corpus.dataset.features["genre"].names[label] for label in labels]
+    return [
+        choose_split(replace(options.data, fold=fold), corpus, False, ids, names, split_seed(options))
+        for fold in range(options.data.num_folds)
+    ]
 
 
 def training_augmentation(options: Options) -> Augmentation:
@@ -266,7 +284,7 @@ def choose_split(
     recordings = [recording_of(item) for item in ids]
     genre_of = dict(zip(recordings, names, strict=True))
     artist_of: dict[str, str | None] = {}
-    if data.protocol == "artist":
+    if data.protocol == "artist" or data.fold_groups == "artist":
         artist_of = {recording_of(item): artist for item, artist in _artists(corpus).items()}
     split = make_split(
         list(genre_of),
@@ -279,6 +297,9 @@ def choose_split(
         test_tracks_per_genre=data.test_tracks_per_genre,
         artists=[artist_of.get(item) for item in genre_of],
         unknown_artist=data.unknown_artist,
+        num_folds=data.num_folds,
+        fold=data.fold,
+        fold_groups=data.fold_groups,
     )
     return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
 
@@ -302,16 +323,43 @@ def judge_split(split: Split, corpus: Corpus, test_corpus: Corpus | None = None)
         test_corpus ([`Corpus`], *optional*): Other data that are the test part. Their tracks are other tracks whatever
             their ids; that the recordings differ is checked by their samples once they are decoded.
     """
+    rows = _part_tracks(split, _artists(corpus))
+    if test_corpus is not None:
+        other = _artists(test_corpus).items()
+        rows += [PartTrack("test", f"{test_corpus.name}: {recording_of(item)}", artist) for item, artist in other]
+    return judge(rows)
+
+
+def judge_folds(splits: Sequence[Split], corpus: Corpus) -> Verdict:
+    """Say what the folds of a cross-validation share, by the ids and artists of their tracks.
+
+    Args:
+        splits (`Sequence[Split]`): The split of each fold, whose test part it is.
+        corpus ([`Corpus`]): The data.
+    """
     artists = _artists(corpus)
+    names = [f"fold {number}" for number in range(len(splits))]
+    rows = [
+        row._replace(part=name)
+        for name, split in zip(names, splits, strict=True)
+        for row in _part_tracks(split, artists)
+        if row.part == "test"
+    ]
+    return judge(rows, names, "fold")
+
+
+def tell_verdict(name: str, verdict: Verdict) -> None:
+    """Log a verdict before anything is computed: as a warning unless the division is clean."""
+    logger.log(logging.INFO if verdict.status == "clean" else logging.WARNING, "%s: %s", name, verdict.statement)
+
+
+def _part_tracks(split: Split, artists: dict[str, str | None]) -> list[PartTrack]:
     rows = []
     for item, part in split.part_of.items():
         track_id = item.rpartition("#")[0] if split.unit == "segment" else item
         if part != UNUSED:
             rows.append(PartTrack(part, recording_of(track_id), artists.get(track_id)))
-    if test_corpus is not None:
-        other = _artists(test_corpus).items()
-        rows += [PartTrack("test", f"{test_corpus.name}: {recording_of(item)}", artist) for item, artist in other]
-    return judge(rows)
+    return rows
 
 
 def recordings(part: Part) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
+from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
@@ -26,6 +27,7 @@ from mgc_hf.division import (
     leak_statement,
     read_corpora,
     recordings,
+    tell_verdict,
     training_augmentation,
 )
 from mgc_hf.errors import CheckpointError, OptionError, PublishError
@@ -74,6 +76,8 @@ def run(options: Options, recipe: str) -> RunResult:
         MgcHfError: Anything that the user can mend; with `push_to_hub` also that the finished folder was not published.
     """
     train = options.train
+    if is_cross_validation(options):
+        return cross_validate(options, recipe, _walk)
     if not train.push_to_hub:
         return _walk(options, recipe)
     if train.hub_model_id is None:
@@ -142,8 +146,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
     verdict = judge_split(split, corpus, test_corpus)
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
-        # told before features are extracted; a warning whatever it says, since nothing less is shown by default
-        logger.warning("%s: %s", folder.name, verdict.statement)
+        tell_verdict(folder.name, verdict)
     on_main(lambda: outputs.begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
@@ -178,6 +181,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
+        if options.data.fold is not None:
+            statement = f"{statement} {fold_sentence(options.data)}"
         result = RunResult(
             name=folder.resolve().name,
             protocol=split.protocol,
@@ -194,7 +199,14 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 hop_seconds=_test_hop(options, split, extractor),
                 sampling_rate=extractor.sampling_rate,
             ),
-            split=SplitRecord(split.unit, split.seed, split.hash, f"{statement} {verdict.statement}"),
+            split=SplitRecord(
+                split.unit,
+                split.seed,
+                split.hash,
+                f"{statement} {verdict.statement}",
+                verdict=verdict.to_record(),
+                fold=options.data.fold,
+            ),
             model=record.model_record(
                 model,
                 extractor,
@@ -326,8 +338,9 @@ def evaluate(
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)
         statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
-        statement = f"{statement} {judge_split(given, corpus).statement}"
-        division = SplitRecord(given.unit, given.seed, given.hash, statement)
+        verdict = judge_split(given, corpus)
+        statement = f"{statement} {verdict.statement}"
+        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
     else:
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)
         statement = "All of the data was evaluated."

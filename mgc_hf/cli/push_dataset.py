@@ -30,6 +30,14 @@ def push_dataset_command(
     test_fraction: Annotated[
         float | None, typer.Option("--test_fraction", "--test-fraction", help="For --protocol; 0.25 by default.")
     ] = None,
+    unknown_artist: Annotated[
+        str | None,
+        typer.Option(
+            "--unknown_artist",
+            "--unknown-artist",
+            help="For --protocol artist: tracks without a known artist, own_group (the default) or leave_out.",
+        ),
+    ] = None,
     with_audio: Annotated[
         bool,
         typer.Option("--with_audio", "--with-audio", help="The audio too; needs --licence, and is refused for GTZAN."),
@@ -104,6 +112,7 @@ def push_dataset_command(
         "split_seed": split_seed,
         "validation_fraction": validation_fraction,
         "test_fraction": test_fraction,
+        "unknown_artist": unknown_artist,
     }
     data: dict[str, Any] = {
         "split": split,

@@ -38,6 +38,8 @@ class Protocol:
             it), or the parts come with the data.
         on_request (`bool`, *optional*, defaults to `True`): Whether it can be asked for by name.
         left_out (`str`, *optional*): How ids come to be in no part.
+        has_validation (`bool`, *optional*, defaults to `True`): Whether a validation part may be asked for; without one
+            the number of epochs is fixed.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Protocol:
     draw: Draw | None = None
     on_request: bool = True
     left_out: str = "by the draw"
+    has_validation: bool = True
 
 
 #: Every protocol by name. A new one is an entry here and a section in `docs/protocols.md`.
@@ -96,6 +99,18 @@ PROTOCOLS: dict[str, Protocol] = {
                 "Summer in training and validation; 81 of the tracks have no known artist."
             ),
             left_out="as faulty",
+        ),
+        Protocol(
+            name="kfold",
+            unit="track",
+            leaky=False,
+            statement=(
+                "Cross-validation: tracks are dealt into folds that are alike in their genres, and each fold is the test "
+                "part of a model that was trained on all others, so that every track is tested on once and no model is "
+                "tested on a track that it was trained on."
+            ),
+            left_out="since their artist is not known",
+            has_validation=False,
         ),
         Protocol(
             name="source",
