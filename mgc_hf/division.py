@@ -80,6 +80,7 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         "min_seconds": data.min_seconds,
         "demo_clips_per_genre": data.demo_clips_per_genre,
         "demo_seconds": data.demo_seconds,
+        "leave_out_faults": data.leave_out_faults,
     }
     own: dict[str, Any] = {"revision": data.dataset_revision, "columns": data.columns, "audio": data.audio}
     corpus = read_corpus(data.dataset, **own, **shared)
@@ -91,12 +92,28 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
             "audio": data.test_audio,
         }
         test_corpus = read_corpus(data.test_dataset, **other, **shared)
+    if data.leave_out_faults:
+        check_left_out(corpus, test_corpus)
     if _keeps_parts(data, corpus) and (data.train_tracks_per_genre or data.test_tracks_per_genre):
         raise OptionError(
             f"--train_tracks_per_genre and --test_tracks_per_genre: {corpus.name} comes with parts of its own, which "
             "are kept whole; leave the options out, or give the clips in a folder without parts"
         )
     return corpus, test_corpus
+
+
+def check_left_out(*corpora: Corpus | None) -> None:
+    """Refuse to leave out known faults of data of which none are known.
+
+    Raises:
+        OptionError: None of the data is GTZAN.
+    """
+    read = [corpus for corpus in corpora if corpus is not None]
+    if all(corpus.faults_left_out is None for corpus in read):
+        raise OptionError(
+            f"--leave_out_faults: the faults that are known are those of GTZAN's own tracks, and the clips of "
+            f"{' and '.join(corpus.name for corpus in read)} are not named and sorted as GTZAN's are; leave it out"
+        )
 
 
 def decode(corpus: Corpus, extractor: Any, num_proc: int | None = None) -> Any:
@@ -275,9 +292,9 @@ def choose_split(
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
-    if data.protocol == "fault_filtered" and not _is_gtzan(corpus):
+    if PROTOCOLS[data.protocol].listed is not None and not _is_gtzan(corpus):
         raise SplitError(
-            f"protocol fault_filtered is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
+            f"protocol {data.protocol} is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
             "are not named and sorted as GTZAN's are. Divide by --protocol track or artist"
         )
     # pieces that somebody has cut from one GTZAN track (blues.00000.3) stay together as that track does

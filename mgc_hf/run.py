@@ -12,13 +12,14 @@ from typing import Any
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
 from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
-from mgc_hf.data.protocols import Split
+from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
     check_augmentation,
+    check_left_out,
     cut_tracks,
     decode,
     divide,
@@ -229,10 +230,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
 
 
 def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
-    if options.data.protocol == "fault_filtered":
+    protocol = options.data.protocol
+    if PROTOCOLS[protocol].listed is not None:
         for name in ("test_fraction", "validation_fraction", "split_seed"):
             if name in options.changed:
-                logger.warning("--%s has no effect with --protocol fault_filtered, whose parts are lists", name)
+                logger.warning("--%s has no effect with --protocol %s, whose parts are lists", name, protocol)
     elif "test_fraction" in options.changed:
         if options.data.test_dataset is not None:
             logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
@@ -280,6 +282,7 @@ def evaluate(
     columns: dict[str, str] | None = None,
     audio: str | Path | None = None,
     num_resamples: int = 2000,
+    leave_out_faults: bool = False,
 ) -> RunResult:
     """Judge a finished model on other data, with the same figures as after training.
 
@@ -296,6 +299,8 @@ def evaluate(
         dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
             audio of one that is an index without it, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
+        leave_out_faults (`bool`, *optional*, defaults to `False`): Leave GTZAN's known faults out, as for `load_gtzan`;
+            a split of a run that did so asks for it.
 
     Returns:
         [`RunResult`]: Without a training part.
@@ -305,7 +310,8 @@ def evaluate(
         SourceError, AudioError: The data cannot be read.
         LabelError: The data has genres that the model does not know.
         SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, or a revision is given of a local model.
+        OptionError: The output folder is in use, a revision is given of a local model, or faults are to be left out of
+            data that are not GTZAN.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
@@ -324,7 +330,10 @@ def evaluate(
         revision=dataset_revision,
         columns=columns,
         audio=audio,
+        leave_out_faults=leave_out_faults,
     )
+    if leave_out_faults:
+        check_left_out(corpus)
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None

@@ -18,7 +18,7 @@ def push_dataset_command(
         Path | None, typer.Option("--split", help="Put its tracks in the parts of this file (split.json of a run).")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered).")
+        str | None, typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered, course).")
     ] = None,
     split_seed: Annotated[
         int | None, typer.Option("--split_seed", "--split-seed", help="Seed for --protocol; 0 by default.", min=0)
@@ -74,6 +74,12 @@ def push_dataset_command(
     cache_dir: Annotated[
         str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
     ] = None,
+    leave_out_faults: Annotated[
+        bool,
+        typer.Option(
+            "--leave_out_faults", "--leave-out-faults", help="Leave out GTZAN's known repeats, distorted and broken tracks."
+        ),
+    ] = False,
     on_bad_audio: Annotated[
         str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
     ] = "skip",
@@ -126,6 +132,7 @@ def push_dataset_command(
         "cache_dir": cache_dir,
         "on_bad_audio": on_bad_audio,
         "min_seconds": min_seconds,
+        "leave_out_faults": leave_out_faults,
         "demo_clips_per_genre": demo_clips_per_genre,
         "demo_seconds": demo_seconds,
     }

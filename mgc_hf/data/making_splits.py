@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mgc_hf.data.artists import artist_groups, known
 from mgc_hf.data.draws import UNUSED, PartSizes, stratified_draw
-from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
+from mgc_hf.data.facts import recording_of
 from mgc_hf.data.folds import FOLD_GROUPS, draw_folds
 from mgc_hf.data.group_draw import group_draw
 from mgc_hf.data.protocols import PROTOCOLS, Split, askable_protocols, listed_ids, listed_tracks_held
@@ -41,7 +41,7 @@ def make_split(
             consequence.
         genres (`Sequence[str]`): Genre name of each id.
         protocol (`str`, *optional*, defaults to `"track"`): A key of `PROTOCOLS` that can be asked for. Under
-            `fault_filtered` the lists say which id is where, and neither seed nor fractions have an effect.
+            `fault_filtered` and `course` lists say which id is where, and neither seed nor fractions have an effect.
         seed (`int`, *optional*, defaults to 0): Seed of the draw.
         validation_fraction (`float`, *optional*, defaults to 0.15): Share of each genre for validation; 0: no such part.
         test_fraction (`float`, *optional*, defaults to 0.25): Share of each genre for testing; 0: no such part (the
@@ -61,7 +61,8 @@ def make_split(
             recording (`track`), or all tracks of connected artists (`artist`).
 
     Returns:
-        `Split`: Every genre has at least one id in every part asked for; under `fault_filtered` in training.
+        `Split`: Every genre has at least one id in every part asked for; under `fault_filtered`, `course` and `kfold`
+        in training.
 
     Raises:
         OptionError: Unknown protocol, fractions that are negative or leave nothing for training, or numbers that are
@@ -81,8 +82,8 @@ def make_split(
     if "train" in numbers:
         rest = "test" if "test" not in numbers and test_fraction > 0 else UNUSED
     _check_ids(ids, genres)
-    if protocol == "fault_filtered":
-        return Split(protocol, unit, None, _listed_parts(ids, genres))
+    if PROTOCOLS[protocol].listed is not None:
+        return Split(protocol, unit, None, _listed_parts(protocol, ids, genres))
     seed = operator.index(seed)
     sizes = PartSizes({**fractions, **numbers}, rest)
     taken: dict[str, str]
@@ -146,24 +147,26 @@ def _artist_groups(
     return taken, artist_groups(ids, artists)
 
 
-def _listed_parts(ids: Sequence[str], genres: Sequence[str]) -> dict[str, str]:
-    listed = gtzan_fault_filtered()
+def _listed_parts(protocol: str, ids: Sequence[str], genres: Sequence[str]) -> dict[str, str]:
+    entry = PROTOCOLS[protocol]
+    assert entry.listed is not None
+    listed = entry.listed()
     foreign = sorted(item for item in ids if recording_of(item) not in listed)
     if foreign:
         raise SplitError(
-            f"protocol fault_filtered is a list of GTZAN's own tracks (blues.00000), and cannot be had for other data: "
+            f"protocol {protocol} is a list of GTZAN's own tracks (blues.00000), and cannot be had for other data: "
             f"{listed_ids(foreign)} not among them. Divide by --protocol track or artist"
         )
     part_of = {item: listed[recording_of(item)] for item in ids}
     held: dict[str, set[str]] = {part: set() for part in (*PARTS, UNUSED)}
     for item, genre in zip(ids, genres, strict=True):
         held[part_of[item]].add(genre)
-    empty = [part for part in PARTS if not held[part]]
+    empty = [part for part in PARTS if part in listed.values() and not held[part]]
     untrained = sorted(set(genres) - held["train"])
     if empty or untrained:
         lacks = f"the {' and '.join(empty)} part is empty" if empty else f"{', '.join(untrained)} cannot be trained on"
         raise SplitError(
-            f"protocol fault_filtered cannot be had: {lacks}. {listed_tracks_held(part_of)} Give more of GTZAN, or "
+            f"protocol {protocol} cannot be had: {lacks}. {listed_tracks_held(protocol, part_of)} Give more of GTZAN, or "
             "divide by --protocol track"
         )
     return part_of
@@ -236,8 +239,9 @@ def _checked_numbers(protocol: str, **numbers: int) -> dict[str, int]:
         "segment": "a protocol that divides segments",
         "artist": "a protocol that divides artists",
         "kfold": "a protocol that tests on every track once",
-        "fault_filtered": "a protocol whose lists say which track is where",
     }.get(protocol)
+    if PROTOCOLS[protocol].listed is not None:
+        why = "a protocol whose lists say which track is where"
     for name, value in numbers.items():
         if value < 0:
             raise OptionError(f"{name} is {value}; it must be 0 or more")

@@ -43,7 +43,8 @@ class DataOptions(Checked):
     test_audio: str | None = option(None, "Folder with the audio of a Hub --test_dataset that is an index without it")
     protocol: str = option(
         "track",
-        "Split protocol: track, artist, kfold (cross-validation), fault_filtered (GTZAN's lists) or segment (leaky)",
+        "Split protocol: track, artist, kfold (cross-validation), segment (leaky), or lists of GTZAN's tracks, fault_filtered and "
+        "course (for comparison)",
     )
     unknown_artist: Literal["own_group", "leave_out"] = option(
         "own_group", "Where artists are kept apart: tracks without a known one, each its own group or in no part"
@@ -87,6 +88,7 @@ class DataOptions(Checked):
         0, "Protocol 'segment' only: augmented copies of each segment, made before the split as in the paper"
     )
     on_bad_audio: Literal["skip", "error"] = option("skip", "Leave unusable files out with a warning, or stop")
+    leave_out_faults: bool = option(False, "Leave out GTZAN's known repeats, distorted and broken tracks")
     min_seconds: float = option(0.5, "Clips shorter than this are left out, seconds")
     cache_dir: str | None = option(None, "Folder for prepared data; the Hugging Face datasets cache by default")
     demo_clips_per_genre: int = option(20, "Clips per genre of the demo corpus")
