@@ -17,7 +17,7 @@ LAYERS = {
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
     **dict.fromkeys(("report", "resuming", "hub"), 7),
-    "cross_validation": 8,
+    **dict.fromkeys(("contamination", "cross_validation"), 8),
     "run": 9,
     **dict.fromkeys(("rerunning", "comparing"), 10),
     "cli": 11,

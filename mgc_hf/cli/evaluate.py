@@ -53,7 +53,9 @@ def evaluate_command(
     leave_out_faults: Annotated[
         bool,
         typer.Option(
-            "--leave_out_faults", "--leave-out-faults", help="Leave out GTZAN's known repeats, distorted and broken tracks."
+            "--leave_out_faults",
+            "--leave-out-faults",
+            help="Leave out GTZAN's known repeats, distorted and broken tracks.",
         ),
     ] = False,
     on_bad_audio: Annotated[

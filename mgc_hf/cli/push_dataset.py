@@ -18,7 +18,8 @@ def push_dataset_command(
         Path | None, typer.Option("--split", help="Put its tracks in the parts of this file (split.json of a run).")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered, course).")
+        str | None,
+        typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered, course)."),
     ] = None,
     split_seed: Annotated[
         int | None, typer.Option("--split_seed", "--split-seed", help="Seed for --protocol; 0 by default.", min=0)
@@ -77,7 +78,9 @@ def push_dataset_command(
     leave_out_faults: Annotated[
         bool,
         typer.Option(
-            "--leave_out_faults", "--leave-out-faults", help="Leave out GTZAN's known repeats, distorted and broken tracks."
+            "--leave_out_faults",
+            "--leave-out-faults",
+            help="Leave out GTZAN's known repeats, distorted and broken tracks.",
         ),
     ] = False,
     on_bad_audio: Annotated[

@@ -23,7 +23,12 @@ def test_the_parts_are_those_of_train_test_split():
     split = make_split(ROWS[::-1], GENRES[::-1], "course", seed=7)
     for part in ("train", "test"):
         assert split.ids(part) == sorted(drawn[part]["id"])
-    assert (len(split.ids("train")), len(split.ids("test")), split.ids("validation"), split.seed) == (899, 100, [], None)
+    assert (len(split.ids("train")), len(split.ids("test")), split.ids("validation"), split.seed) == (
+        899,
+        100,
+        [],
+        None,
+    )
     assert gtzan_course()["jazz.00054"] == "unused"
     counts = Counter(item.split(".")[0] for item in split.ids("test"))
     assert (counts["disco"], counts["rock"]) == (min(counts.values()), max(counts.values())) == (6, 15)
@@ -37,7 +42,9 @@ def test_the_statement_counts_what_leaks():
     assert sum(item not in gtzan_artists() for item in tested) == 9
     train = set(split.ids("train"))
     assert sum(not train.isdisjoint(gtzan_same_titles().get(item, ())) for item in tested) == 19
-    assert "79 of the 100 test tracks have their artist in training, and 9 have no known" in PROTOCOLS["course"].statement
+    assert (
+        "79 of the 100 test tracks have their artist in training, and 9 have no known" in PROTOCOLS["course"].statement
+    )
     assert "It has no validation part" in split.statement
     assert "these data hold" not in split.statement
 
@@ -58,5 +65,7 @@ def test_other_data_and_a_validation_part_are_refused():
     with pytest.raises(SplitError, match="rock cannot be trained on"):
         tested = next(item for item in ROWS if item.startswith("rock") and gtzan_course()[item] == "test")
         make_split(["blues.00000", "blues.00001", tested], ["blues", "blues", "rock"], "course")
-    with pytest.raises(OptionError, match="validation_fraction is 0.1; it must be 0 or left out with --protocol course"):
+    with pytest.raises(
+        OptionError, match="validation_fraction is 0.1; it must be 0 or left out with --protocol course"
+    ):
         parse_options(argv=["--output_dir", "x", "--protocol", "course", "--validation_fraction", "0.1"])

@@ -48,7 +48,14 @@ def test_id3_of_mp3():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no audio", tagged("Unknown Artist"), tagged("  "), encode(tone()), id3("A")[:9] + b"\xff\xff\xff" + encode(tone())],
+    [
+        b"",
+        b"no audio",
+        tagged("Unknown Artist"),
+        tagged("  "),
+        encode(tone()),
+        id3("A")[:9] + b"\xff\xff\xff" + encode(tone()),
+    ],
 )
 def test_what_names_nobody_or_cannot_be_read_is_no_artist(content, tmp_path):
     assert artist_tag(content) is None
@@ -115,7 +122,9 @@ def test_folders_below_the_parts_of_a_split(tmp_path):
 
 
 def test_gtzan_is_known_by_its_table_alone(tmp_path):
-    folder = write_tree(tmp_path / "genres", {"blues/blues.00000.wav": tagged("An encoder"), "rock/rock.00015.wav": 300.0})
+    folder = write_tree(
+        tmp_path / "genres", {"blues/blues.00000.wav": tagged("An encoder"), "rock/rock.00015.wav": 300.0}
+    )
     found = artists(folder, tmp_path / "cache")
     assert found["blues.00000"] == "John Lee Hooker"
 
