@@ -248,17 +248,18 @@ class _Run:
         except RecordError as error:
             raise RecordError(f"{source}: {error}") from error
         right = tracks.predicted == tracks.label
-        if len(right) != result.track.n or right.sum() != round(result.track.accuracy.value * result.track.n):
-            raise RecordError(
-                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {_tracks(len(right), 'test ')} right and "
-                f"{outputs.RESULTS} {format_interval(result.track.accuracy)} of {result.track.n}: they are not of one run"
-            )
         ids = track_id = tracks.track_id.astype(str)
         label = tracks.label
         if result.split.unit == "segment":
             track_id, label = predictions.track_id.astype(str), predictions.label
             ids = np.array([f"{track}#{number}" for track, number in zip(track_id, predictions.segment, strict=True)])
             right = most_probable(predictions.probabilities) == label
+        scores = next(iter(result.levels.values()))
+        if len(right) != scores.n or right.sum() != round(scores.accuracy.value * scores.n):
+            raise RecordError(
+                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {len(right)} test {result.split.unit}s right and "
+                f"{outputs.RESULTS} {format_interval(scores.accuracy)} of {scores.n}: they are not of one run"
+            )
         genre = np.array(predictions.genres)[label]
         return cls(source, outputs.display_name(repo_id), commit, result, ids, track_id, genre, right)
 

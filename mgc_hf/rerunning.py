@@ -368,10 +368,8 @@ def _compare(
 ) -> Rerun:
     figures = [
         Figure(level, name, getattr(before, key).value, getattr(now, key).value)
-        for level, before, now in (
-            ("track", published.track, result.track),
-            ("segment", published.segment, result.segment),
-        )
+        for level, before in published.levels.items()
+        if (now := result.levels.get(level)) is not None
         for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
     ]
     environment = _changes(published.environment, result.environment)

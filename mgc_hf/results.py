@@ -252,13 +252,13 @@ class TrainingRecord:
 class FloorRecord:
     """The linear floor, fitted to the same training part, and the paired test on the same test items.
 
-    `track` and `segment` are its accuracies. Counts are of test tracks (of `segment` splits by which of the two has more
+    `track` and `segment` are its accuracies (`track` is `None` where it is not defined). Counts are of test tracks (of `segment` splits by which of the two has more
     of a track's segments right): the run right where the floor is wrong, and the other way round. `p_value` is that of
     the exact McNemar test; `difference` is the run's accuracy less the floor's, -1 to 1, with its paired interval, at
     the level that the protocol divides. `seconds` is the time of fitting, features included.
     """
 
-    track: Interval
+    track: Interval | None
     segment: Interval
     difference: Interval
     run_alone: int
@@ -289,6 +289,8 @@ class EnvironmentRecord:
 class RunResult:
     """One run: `protocol`, whether it leaks, seed, scores at both levels, and all that is needed to repeat it.
 
+    `track` is `None` where segments are split regardless of their track: what the halves of a track that was trained on
+    vote for is no figure of a track.
     `training` is `None` for an evaluation of a finished model on other data, `floor` where it was not compared.
     `inference_seconds` is the wall time of the forward passes over the test part, features at hand.
     """
@@ -297,7 +299,7 @@ class RunResult:
     protocol: str
     leaky: bool | None
     seed: int | None
-    track: LevelScores
+    track: LevelScores | None
     segment: LevelScores
     data: DataRecord
     split: SplitRecord
@@ -338,6 +340,8 @@ class RunResult:
             )
         older = version < SCHEMA_VERSION
         plain = {**value, "schema_version": SCHEMA_VERSION}
+        if older and isinstance(split := value.get("split"), dict) and split.get("unit") == "segment":
+            plain["track"] = None  # version 1 counted votes there
         return _check_figures(_from_plain(cls, plain, "results", older))
 
     def save(self, path: str | Path) -> None:
@@ -366,7 +370,7 @@ class RunResult:
 
         An evaluation of a finished model has neither curves nor clips; `--pictures false` leaves all of them out.
         """
-        names = ["confusion_matrix_track", "confusion_matrix_segment", "class_distribution"]
+        names = [*(f"confusion_matrix_{level}" for level in self.levels), "class_distribution"]
         if self.training is None:
             return names
         if self.training.resolved.get("pictures") is False:
@@ -374,6 +378,11 @@ class RunResult:
         measured = [v for e in self.training.history for k, v in vars(e).items() if k not in ("epoch", "step")]
         curves = ["training_curves"] if any(value is not None for value in measured) else []
         return [*names, *curves, "waveforms", "mel_spectrograms"]
+
+    @property
+    def levels(self) -> dict[str, LevelScores]:
+        """The scores by the name of their level, `track` first; without it where it is not defined."""
+        return {"segment": self.segment} if self.track is None else {"track": self.track, "segment": self.segment}
 
     @property
     def leak(self) -> str:
@@ -386,8 +395,10 @@ class RunResult:
         """Return the scores in lines of text: both levels with intervals, the protocol, and what leaks if it does."""
         lines = [
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
-            for level, scores in (("track", self.track), ("segment", self.segment))
+            for level, scores in self.levels.items()
         ]
+        if self.track is None:
+            lines.append("track   not defined: segments of one track are trained on and tested on")
         seed = "" if self.seed is None else f", seed {self.seed}"
         lines.append(f"protocol {self.protocol} ({self.leak}){seed}")
         if self.data.test_source is not None:
@@ -399,13 +410,18 @@ class RunResult:
         return "\n".join(lines)
 
 
+_WHERE_DEFINED = "null where segments are split regardless of their track, and only there"
+
+
 def _check_figures(result: RunResult) -> RunResult:
     """Refuse figures that cannot be true together.
 
     Raises:
         RecordError: A fraction or interval is out of range, or counts do not add up.
     """
-    for name, level in (("track", result.track), ("segment", result.segment)):
+    if (result.track is None) != (result.split.unit == "segment"):
+        raise RecordError(f"results.track must be {_WHERE_DEFINED}, and split.unit is {result.split.unit!r}")
+    for name, level in result.levels.items():
         for figure in ("accuracy", "macro_f1"):
             interval: Interval = getattr(level, figure)
             bounds = [0.0, 1.0] if interval.ci95 is None else interval.ci95

@@ -183,7 +183,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
             protocol=split.protocol,
             leaky=split.leaky or bool(leak),
             seed=options.train.seed,
-            track=track,
+            track=track if split.unit == "track" else None,
             segment=segment,
             data=record.data_record(
                 corpus,
@@ -342,7 +342,7 @@ def evaluate(
         protocol=protocol,
         leaky=leaky,
         seed=None,
-        track=track,
+        track=track if division.unit == "track" else None,
         segment=segment,
         data=record.data_record(
             corpus,

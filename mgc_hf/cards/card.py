@@ -141,7 +141,7 @@ def _eval_results(result: RunResult) -> list[Any]:
     }
     return [
         EvalResult(metric_type=kind, metric_name=f"{label} ({level}s)", metric_value=round(float(value), 4), **shared)
-        for level, scores in (("track", result.track), ("segment", result.segment))
+        for level, scores in result.levels.items()
         for kind, label, value in (
             ("accuracy", "Accuracy", scores.accuracy.value),
             ("f1", "Macro F1", scores.macro_f1.value),
@@ -153,11 +153,13 @@ def _values(result: RunResult) -> dict[str, Any]:
     """Return everything that the template prints, by the names that it uses."""
     data, training = result.data, result.training
     sources = [source for source in (data.source, data.test_source) if source is not None]
+    test_tracks = sum(data.tracks.get("test", {}).values())
+    ci = next(iter(result.levels.values())).accuracy.ci95
     return {
         "title": card_title(result),
         "result": result,
         "name": _shown(result.name),
-        "levels": {"track": _level(result.track), "segment": _level(result.segment)},
+        "levels": {level: _level(scores) for level, scores in result.levels.items()},
         "protocol_seed": "none" if result.split.seed is None else result.split.seed,
         "source": source_link(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
@@ -196,8 +198,9 @@ def _values(result: RunResult) -> dict[str, Any]:
         "rerun_options": Markdown(_rerun_options(result)),
         "evaluated": Markdown(shlex.quote("demo" if _is_demo(data.source, data.is_demo) else _shown(data.source))),
         "environment": _environment(result),
-        "few_tracks": result.track.n < FEW_TRACKS,
-        "interval_points": None if (ci := result.track.accuracy.ci95) is None else f"{100 * (ci[1] - ci[0]):.0f}",
+        "test_tracks": Markdown(f"{test_tracks:,} track{'' if test_tracks == 1 else 's'}"),
+        "few_tracks": test_tracks < FEW_TRACKS,
+        "interval_points": None if ci is None else f"{100 * (ci[1] - ci[0]):.0f}",
     }
 
 
