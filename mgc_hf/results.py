@@ -231,7 +231,7 @@ class TrainingRecord:
 
     `recipe` is the recipe's file name (`lstm.py`), or the name of the function where a program called it.
     `selected` says which weights the scores are of: `best` (chosen on validation), `last` or `averaged` (without a
-    validation part); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
+    validation part), or `fitted` (in closed form); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
     `resolved` are all. `seconds` is the wall time of training alone.
     """
 

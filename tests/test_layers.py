@@ -16,7 +16,7 @@ LAYERS = {
     "features": 4,
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
-    **dict.fromkeys(("report", "resuming", "hub"), 7),
+    **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
     "run": 8,
     **dict.fromkeys(("rerunning", "comparing"), 9),
     "cli": 10,

@@ -19,7 +19,7 @@ from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
 from mgc_hf.cards.paper import REPORTED
 from mgc_hf.cards.signature import is_as_generated, sign
 from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.models import OWN_MODELS
+from mgc_hf.models import DEFAULT_MODEL, OWN_MODELS
 from mgc_hf.models.pipelines import OWN_TASK, pipeline_task
 from mgc_hf.predictions import PARTS
 from mgc_hf.results import (
@@ -300,7 +300,7 @@ def _rerun_options(result: RunResult) -> str:
         return ""
     data, options = result.data, result.training.resolved
     sources = {"dataset": data.source, "test_dataset": data.test_source}
-    base = options.get("model_name_or_path", OWN_MODELS[0])
+    base = options.get("model_name_or_path", DEFAULT_MODEL)
     local = {
         **{
             name: source is not None and not is_hub_id(source) and not _is_demo(source, data.is_demo)
