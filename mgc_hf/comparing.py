@@ -15,7 +15,7 @@ from mgc_hf.evaluation.intervals import NUM_RESAMPLES, accuracy_interval
 from mgc_hf.evaluation.paired import ALPHA, POWER, Answers, PairedTest, compare_answers
 from mgc_hf.hub import find_run
 from mgc_hf.predictions import Predictions
-from mgc_hf.results import Interval, RunResult, format_interval
+from mgc_hf.results import Interval, RunResult, format_interval, format_p_value
 
 _FILES = (outputs.RESULTS, outputs.PREDICTIONS)
 
@@ -123,15 +123,11 @@ class Comparison:
                 f"needed to tell such systems apart ({100 * ALPHA:.0f} % two-sided, power {POWER})"
             )
         name = "exact McNemar test" if self.unit == "track" else "exact sign test"
-        return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {_p(p)}): {told}."
+        return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {format_p_value(p)}): {told}."
 
 
 def _tracks(count: int, kind: str = "") -> str:
     return f"{count} {kind}track{'' if count == 1 else 's'}"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:

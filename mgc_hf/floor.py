@@ -13,9 +13,8 @@ from mgc_hf.division import Part
 from mgc_hf.evaluation.intervals import NUM_RESAMPLES
 from mgc_hf.evaluation.paired import Answers, compare_answers
 from mgc_hf.evaluation.score import score
-from mgc_hf.models import FLOOR
 from mgc_hf.predictions import Predictions
-from mgc_hf.results import FloorRecord
+from mgc_hf.results import FLOOR_MODEL, FloorRecord
 
 
 def fit_floor(
@@ -43,7 +42,7 @@ def fit_floor(
     started = time.perf_counter()
     segment_seconds, hop_seconds = windowing(feature_extractor)
     model, extractor = build_model(
-        FLOOR,
+        FLOOR_MODEL,
         genres,
         segment_seconds=segment_seconds,
         hop_seconds=hop_seconds,

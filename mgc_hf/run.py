@@ -33,11 +33,10 @@ from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
 from mgc_hf.floor import fit_floor, judge_floor
 from mgc_hf.hub import check_account, fetch_files, patient_reading, push
-from mgc_hf.models import FLOOR
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
-from mgc_hf.results import RunResult, SplitRecord, TrainingRecord
+from mgc_hf.results import FLOOR_MODEL, RunResult, SplitRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +142,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
         # what cannot be resumed is told before features are extracted and before anything is written
         on_main(lambda: find_resumable(folder, {"labels": genres, **signature}))
     verdict = judge_split(split, corpus, test_corpus)
-    has_floor = options.evaluation.floor and plan.config.model_type != FLOOR
+    has_floor = options.evaluation.floor and plan.config.model_type != FLOOR_MODEL
     if has_floor:
         check_labels(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
     if options.train.should_save:

@@ -5,6 +5,3 @@ OWN_MODELS = ("mel_lstm", "stats_floor")
 
 #: What recipes train unless told otherwise.
 DEFAULT_MODEL = OWN_MODELS[0]
-
-#: The one that every other is compared with.
-FLOOR = "stats_floor"

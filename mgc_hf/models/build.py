@@ -177,9 +177,7 @@ def load_model(name_or_path: str | Path, revision: str | None = None) -> tuple[A
     return model, extractor
 
 
-def _own_model(
-    model_type: str, model_values: Mapping[str, Any], feature_values: Mapping[str, Any]
-) -> tuple[Any, Any]:
+def _own_model(model_type: str, model_values: Mapping[str, Any], feature_values: Mapping[str, Any]) -> tuple[Any, Any]:
     config_class, extractor_class = own_class(model_type, "AutoConfig"), own_class(model_type, "AutoFeatureExtractor")
     refuse_unknown("model_config", model_values, config_class().to_dict())
     refuse_unknown("feature_config", feature_values, extractor_class().to_dict())

@@ -32,7 +32,9 @@ def num_statistics(sampling_rate: int, num_mel_bins: int) -> int:
     return 2 * per_frame + 3 * num_mel_bins
 
 
-def clip_statistics(samples: np.ndarray, sampling_rate: int, n_fft: int, hop_length: int, num_mel_bins: int) -> np.ndarray:
+def clip_statistics(
+    samples: np.ndarray, sampling_rate: int, n_fft: int, hop_length: int, num_mel_bins: int
+) -> np.ndarray:
     """Describe a clip by statistics of its frames.
 
     Args:
