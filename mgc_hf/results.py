@@ -32,6 +32,9 @@ PICTURE_FILES = {
     "confusion_matrix_segment": "images/confusion_matrix_segment.png",
 }
 
+#: Type of the model that every other is compared with: the floor, which is not compared with itself.
+FLOOR_MODEL = "stats_floor"
+
 #: The figures in the Hub's own format, and the clips of the synthetic demo corpus that the model's page offers to try:
 #: `mgc_hf.cards` writes them, beside the licence's text.
 EVAL_RESULTS_FILE = ".eval_results/mgc_hf.yaml"
@@ -231,7 +234,7 @@ class TrainingRecord:
 
     `recipe` is the recipe's file name (`lstm.py`), or the name of the function where a program called it.
     `selected` says which weights the scores are of: `best` (chosen on validation), `last` or `averaged` (without a
-    validation part); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
+    validation part), or `fitted` (in closed form); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
     `resolved` are all. `seconds` is the wall time of training alone.
     """
 
@@ -270,6 +273,14 @@ class FloorRecord:
     def beaten(self) -> bool:
         """Whether the run is better than the floor beyond chance (5 %, two-sided)."""
         return self.difference.value > 0 and self.p_value < 0.05
+
+    @property
+    def verdict(self) -> str:
+        """What the test says of the run beside the floor, in words."""
+        if self.beaten:
+            return "better than it beyond chance"
+        worse = self.difference.value < 0 and self.p_value < 0.05
+        return "worse than it beyond chance" if worse else "not better than it beyond chance"
 
 
 @dataclass(frozen=True)
@@ -391,14 +402,29 @@ class RunResult:
         apart = "artist" if self.protocol == "artist" else "track"
         return {True: "leaky", False: f"leak-free by {apart}", None: "leak not known"}[self.leaky]
 
+    @property
+    def floor_statement(self) -> str | None:
+        """What the floor has, and whether the run is better, in words; `None` for an evaluation, which fits none."""
+        if self.training is None:
+            return None
+        if self.floor is None:
+            return "this is the floor itself" if self.model.model_type == FLOOR_MODEL else "not compared"
+        unit = self.split.unit
+        accuracy = format_interval(self.floor.track or self.floor.segment)
+        name = "McNemar" if unit == "track" else "sign test by track"
+        p_value = format_p_value(self.floor.p_value)
+        return f"{accuracy} of {unit}s: the model is {self.floor.verdict} ({name} {p_value})"
+
     def summary(self) -> str:
-        """Return the scores in lines of text: both levels with intervals, the protocol, and what leaks if it does."""
+        """Return the scores in lines of text: both levels with intervals, the floor, the protocol, and what leaks."""
         lines = [
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
             for level, scores in self.levels.items()
         ]
         if self.track is None:
             lines.append("track   not defined: segments of one track are trained on and tested on")
+        if self.floor_statement is not None:
+            lines.append(f"floor: {self.floor_statement}")
         seed = "" if self.seed is None else f", seed {self.seed}"
         lines.append(f"protocol {self.protocol} ({self.leak}){seed}")
         if self.data.test_source is not None:
@@ -450,6 +476,11 @@ def format_interval(interval: Interval) -> str:
         return f"{value} [not measured]"
     low, high = interval.ci95
     return f"{value} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def format_p_value(value: float) -> str:
+    """Format a p-value: `p = 0.146`, `p < 0.001`."""
+    return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
 
 
 def _refuse_constant(name: str) -> None:

@@ -19,10 +19,11 @@ from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
 from mgc_hf.cards.paper import REPORTED
 from mgc_hf.cards.signature import is_as_generated, sign
 from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.models import OWN_MODELS
+from mgc_hf.models import DEFAULT_MODEL, OWN_MODELS
 from mgc_hf.models.pipelines import OWN_TASK, pipeline_task
 from mgc_hf.predictions import PARTS
 from mgc_hf.results import (
+    FLOOR_MODEL,
     PICTURE_FILES,
     WIDGET_FILES,
     GenreScores,
@@ -30,6 +31,7 @@ from mgc_hf.results import (
     RunResult,
     TrainingRecord,
     format_interval,
+    format_p_value,
 )
 
 #: What the snippets call the model folder and the audio file.
@@ -171,6 +173,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "licence": None if training is None else Markdown(licence_of(result.model.base_model)[1]),
         # the code of our own models lies beside the weights; all others are transformers' own
         "own_code": result.model.model_type in OWN_MODELS,
+        "is_floor": result.model.model_type == FLOOR_MODEL,
         "task": Markdown(pipeline_task(result.model.model_type)),
         "own_task": Markdown(OWN_TASK),
         "widget_clips": [(genre.capitalize(), Markdown(path)) for genre, path in WIDGET_FILES.items()],
@@ -201,6 +204,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "test_tracks": Markdown(f"{test_tracks:,} track{'' if test_tracks == 1 else 's'}"),
         "few_tracks": test_tracks < FEW_TRACKS,
         "interval_points": None if ci is None else f"{100 * (ci[1] - ci[0]):.0f}",
+        **_floor(result),
     }
 
 
@@ -236,6 +240,29 @@ def _level(scores: LevelScores) -> dict[str, Any]:
         "loss": f"{scores.loss:.3f}",
         "rows": rows,
         "averages": averages,
+    }
+
+
+def _floor(result: RunResult) -> dict[str, Any]:
+    """Return what the template says of the floor: its row of the results, the paired test, and whether it is beaten."""
+    floor, training = result.floor, result.training
+    if floor is None:
+        # records of before there was a floor say nothing of it
+        return {"floor": None, "without_floor": training is not None and training.resolved.get("floor") is False}
+    ci = floor.difference.ci95
+    return {
+        "floor": {
+            "beaten": floor.beaten,
+            "verdict": floor.verdict,
+            "track": Markdown(format_interval(floor.track)) if floor.track else "not defined",
+            "segment": Markdown(format_interval(floor.segment)),
+            "difference": f"{100 * floor.difference.value:+.1f} points",
+            "interval": None if ci is None else Markdown(f"[{100 * ci[0]:+.1f}, {100 * ci[1]:+.1f}]"),
+            "run_alone": floor.run_alone,
+            "floor_alone": floor.floor_alone,
+            "p_value": Markdown(format_p_value(floor.p_value)),
+        },
+        "without_floor": False,
     }
 
 
@@ -303,7 +330,7 @@ def _rerun_options(result: RunResult) -> str:
         return ""
     data, options = result.data, result.training.resolved
     sources = {"dataset": data.source, "test_dataset": data.test_source}
-    base = options.get("model_name_or_path", OWN_MODELS[0])
+    base = options.get("model_name_or_path", DEFAULT_MODEL)
     local = {
         **{
             name: source is not None and not is_hub_id(source) and not _is_demo(source, data.is_demo)
