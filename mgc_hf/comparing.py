@@ -11,16 +11,11 @@ import numpy as np
 
 from mgc_hf import outputs
 from mgc_hf.errors import CheckpointError, RecordError
-from mgc_hf.evaluation.intervals import (
-    NUM_RESAMPLES,
-    accuracy_interval,
-    difference_with_width,
-    paired_difference,
-)
-from mgc_hf.evaluation.paired import ALPHA, POWER, PairedTest, mcnemar
+from mgc_hf.evaluation.intervals import NUM_RESAMPLES, accuracy_interval
+from mgc_hf.evaluation.paired import ALPHA, POWER, Answers, PairedTest, compare_answers
 from mgc_hf.hub import find_run
-from mgc_hf.predictions import Predictions, most_probable
-from mgc_hf.results import Interval, RunResult, format_interval
+from mgc_hf.predictions import Predictions
+from mgc_hf.results import Interval, RunResult, format_interval, format_p_value
 
 _FILES = (outputs.RESULTS, outputs.PREDICTIONS)
 
@@ -128,15 +123,11 @@ class Comparison:
                 f"needed to tell such systems apart ({100 * ALPHA:.0f} % two-sided, power {POWER})"
             )
         name = "exact McNemar test" if self.unit == "track" else "exact sign test"
-        return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {_p(p)}): {told}."
+        return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {format_p_value(p)}): {told}."
 
 
 def _tracks(count: int, kind: str = "") -> str:
     return f"{count} {kind}track{'' if count == 1 else 's'}"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:
@@ -185,8 +176,7 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
             f"is {one.genre[rows[at]]} and {other.genre[places[at]]}): they were not tested on the same data"
         )
     track_id, right = one.track_id[rows], (one.right[rows], other.right[places])
-    difference, interval = paired_difference(track_id, *right, seed=seed, num_resamples=num_resamples)
-    interval = difference_with_width(interval, difference, len(np.unique(track_id)))
+    difference, test = compare_answers(track_id, *right, unit, seed=seed, num_resamples=num_resamples)
     if names[0] == names[1]:  # two folders of one name
         names = [run.source for run in runs]
     compared = [
@@ -206,8 +196,8 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
         unit,
         compared[0],
         compared[1],
-        Interval(difference, interval),
-        mcnemar(*right) if unit == "track" else _by_track(track_id, *right),
+        difference,
+        test,
         _notes(one, other, len(ids)),
     )
 
@@ -244,23 +234,27 @@ class _Run:
         result = RunResult.load(folder / outputs.RESULTS)
         predictions = Predictions.load(folder / outputs.PREDICTIONS).of_part("test")
         try:
-            tracks = predictions.to_tracks()
+            tracks = Answers.of(predictions, "track")
         except RecordError as error:
             raise RecordError(f"{source}: {error}") from error
-        right = tracks.predicted == tracks.label
-        if len(right) != result.track.n or right.sum() != round(result.track.accuracy.value * result.track.n):
+        answers = tracks if result.split.unit == "track" else Answers.of(predictions, result.split.unit)
+        right, scores = answers.right, next(iter(result.levels.values()))
+        if len(right) != scores.n or right.sum() != round(scores.accuracy.value * scores.n):
             raise RecordError(
-                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {_tracks(len(right), 'test ')} right and "
-                f"{outputs.RESULTS} {format_interval(result.track.accuracy)} of {result.track.n}: they are not of one run"
+                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {len(right)} test {result.split.unit}s right and "
+                f"{outputs.RESULTS} {format_interval(scores.accuracy)} of {scores.n}: they are not of one run"
             )
-        ids = track_id = tracks.track_id.astype(str)
-        label = tracks.label
-        if result.split.unit == "segment":
-            track_id, label = predictions.track_id.astype(str), predictions.label
-            ids = np.array([f"{track}#{number}" for track, number in zip(track_id, predictions.segment, strict=True)])
-            right = most_probable(predictions.probabilities) == label
-        genre = np.array(predictions.genres)[label]
-        return cls(source, outputs.display_name(repo_id), commit, result, ids, track_id, genre, right)
+        genre = np.array(predictions.genres)[answers.label]
+        return cls(
+            source,
+            outputs.display_name(repo_id),
+            commit,
+            result,
+            answers.ids,
+            answers.track_id,
+            genre,
+            answers.right,
+        )
 
     @property
     def tested_on(self) -> str:
@@ -281,13 +275,6 @@ def _parted(source: str) -> tuple[str, str | None]:
     if not revision or Path(source).expanduser().exists() or is_local(repo_id):
         return source, None
     return repo_id, revision
-
-
-def _by_track(track_id: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest:
-    """Test segments by track, since they go together: a track counts for the run that has more of them right."""
-    _, row = np.unique(track_id, return_inverse=True)
-    lead = np.bincount(row, weights=first.astype(float) - second.astype(float))
-    return PairedTest(int((lead == 0).sum()), int((lead > 0).sum()), int((lead < 0).sum()), 0)
 
 
 def _notes(one: _Run, other: _Run, shared: int) -> list[str]:

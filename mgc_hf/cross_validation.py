@@ -16,9 +16,10 @@ from mgc_hf import outputs, record
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.verdict import Verdict
 from mgc_hf.distributed import check_launch, in_turn, on_main
-from mgc_hf.division import fold_splits, judge_folds, read_corpora, tell_verdict
+from mgc_hf.division import fold_splits, judge_folds, leak_of_base, read_corpora, tell_verdict
 from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
+from mgc_hf.floor import judge_floor
 from mgc_hf.options import DataOptions, Options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import write_report
@@ -160,11 +161,25 @@ def _finish(
     predictions = join_predictions(folder, outputs.PREDICTIONS, splits)
     track, segment = score(predictions, seed=options.train.seed, num_resamples=options.evaluation.num_resamples)
     first, leaks = results[0], {result.leaky for result in results}
+    leaky = True if True in leaks else None if None in leaks else False
+    leaky, of_base = leak_of_base(leaky, first.model.contamination)
+    floor, floor_predictions = None, None
+    floors = [result.floor for result in results if result.floor is not None]
+    if len(floors) == len(results):
+        floor_predictions = join_predictions(folder, outputs.FLOOR, splits)
+        floor = judge_floor(
+            predictions,
+            floor_predictions,
+            splits[0].unit,
+            seconds=sum(one.seconds for one in floors),
+            seed=options.train.seed,
+            num_resamples=options.evaluation.num_resamples,
+        )
     seconds = [result.inference_seconds for result in results if result.inference_seconds is not None]
     result = replace(
         results[-1],
         name=folder.resolve().name,
-        leaky=True if True in leaks else None if None in leaks else False,
+        leaky=leaky,
         track=track,
         segment=segment,
         data=_join_data([result.data for result in results]),
@@ -174,17 +189,17 @@ def _finish(
             joined,
             f"{PROTOCOLS['kfold'].statement} These are all {len(splits)} folds together, which keep each "
             f"{options.data.fold_groups} in one: each figure is of the predictions of all models, each on the tracks that it was "
-            f"not trained on. There was no validation part: no epoch was chosen by its score. {verdict.statement}",
+            f"not trained on. There was no validation part: no epoch was chosen by its score.{of_base} {verdict.statement}",
             verdict=verdict.to_record(),
             folds=[result.data.tracks["test"] for result in results],
         ),
         training=_join_training(options, [r.training for r in results if r.training is not None]),
-        floor=None,
+        floor=floor,
         inference_seconds=sum(seconds) if len(seconds) == len(results) else None,
         environment=first.environment,
     )
     outputs.save_resolved(folder, record.public_options({**options.resolved, **options.changed}))
-    write_report(result, predictions, folder, None)
+    write_report(result, predictions, folder, None, floor_predictions)
     return result
 
 

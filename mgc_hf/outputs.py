@@ -11,10 +11,12 @@ from mgc_hf.data.listing import folder_name
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.files import write_json, write_text
+from mgc_hf.models import OWN_MODELS
 from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
+FLOOR = "floor.parquet"
 SPLIT = "split.json"
 CARD = "README.md"
 _WAYS = "go on with it by --resume, replace the run in it by --overwrite_output_dir, or name another folder"
@@ -26,6 +28,7 @@ RESOLVED = "resolved.yaml"
 _OUR_FILES = (
     RESULTS,
     PREDICTIONS,
+    FLOOR,
     SPLIT,
     RECORDINGS,
     RESOLVED,
@@ -35,6 +38,8 @@ _OUR_FILES = (
     "preprocessor_config.json",
     "pipeline_genre.py",
 )
+#: Ends of the names of the code that our own models take along.
+_CODE = tuple(f"_{model_type}.py" for model_type in OWN_MODELS)
 _CHECKPOINTS = ("checkpoint-", ".tmp-")
 _FOLD = "fold-"
 
@@ -96,7 +101,7 @@ def clear_folder(folder: Path) -> None:
             continue
         if path.is_dir() and path.name.startswith(_CHECKPOINTS):
             shutil.rmtree(path)
-        elif path.name in _OUR_FILES or path.name.endswith("_mel_lstm.py"):
+        elif path.name in _OUR_FILES or path.name.endswith(_CODE):
             path.unlink()
     for name in (*PICTURE_FILES.values(), *WIDGET_FILES.values(), EVAL_RESULTS_FILE):
         file = folder / name

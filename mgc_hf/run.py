@@ -12,7 +12,7 @@ from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.contamination import check_base, contamination_in, inherited_contamination, leak_of_base
+from mgc_hf.contamination import check_base, contamination_in, inherited_contamination
 from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
@@ -28,6 +28,7 @@ from mgc_hf.division import (
     is_gtzan_corpus,
     judge_split,
     label_ids,
+    leak_of_base,
     leak_statement,
     read_corpora,
     recordings,
@@ -37,11 +38,12 @@ from mgc_hf.division import (
 from mgc_hf.errors import CheckpointError, OptionError, PublishError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
+from mgc_hf.floor import fit_floor, judge_floor
 from mgc_hf.hub import check_account, fetch_files, patient_reading, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
-from mgc_hf.results import RunResult, SplitRecord, TrainingRecord
+from mgc_hf.results import FLOOR_MODEL, RunResult, SplitRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
 
@@ -107,9 +109,10 @@ def run(options: Options, recipe: str) -> RunResult:
 def _walk(options: Options, recipe: str) -> RunResult:
     from transformers import set_seed
 
-    from mgc_hf.models.build import finish_model, plan_model
+    from mgc_hf.models.build import finish_model, is_fitted, plan_model
     from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train, trainer_arguments
+    from mgc_hf.training.fitting import check_labels, warn_of_idle
 
     check_launch(options.train.world_size)
     folder, resume = Path(str(options.train.output_dir)), options.train.resume
@@ -152,8 +155,13 @@ def _walk(options: Options, recipe: str) -> RunResult:
         # what cannot be resumed is told before features are extracted and before anything is written
         on_main(lambda: find_resumable(folder, {"labels": genres, **signature}))
     verdict = judge_split(split, corpus, test_corpus)
+    has_floor = options.evaluation.floor and plan.config.model_type != FLOOR_MODEL
+    if has_floor:
+        check_labels(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
+        if is_fitted(model):
+            warn_of_idle(list(options.changed), plan.config.model_type)
         tell_verdict(folder.name, verdict)
     on_main(lambda: outputs.begin(folder, split, overwrite))
 
@@ -193,12 +201,23 @@ def _walk(options: Options, recipe: str) -> RunResult:
         statement += of_base
         if options.data.fold is not None:
             statement = f"{statement} {fold_sentence(options.data)}"
+        floor_predictions, floor = None, None
+        if has_floor:
+            floor_predictions, seconds = fit_floor(parts, genres, extractor, seed=options.train.seed)
+            floor = judge_floor(
+                predictions.of_part("test"),
+                floor_predictions,
+                split.unit,
+                seconds=seconds,
+                seed=options.train.seed,
+                num_resamples=options.evaluation.num_resamples,
+            )
         result = RunResult(
             name=folder.resolve().name,
             protocol=split.protocol,
             leaky=leaky,
             seed=options.train.seed,
-            track=track,
+            track=track if split.unit == "track" else None,
             segment=segment,
             data=record.data_record(
                 corpus,
@@ -227,13 +246,14 @@ def _walk(options: Options, recipe: str) -> RunResult:
             environment=record.environment_record(
                 str(options.train.device), options.train.world_size, record.precision(options)
             ),
+            floor=floor,
             **_stamp(),
         )
         save_model_folder(model, extractor, folder)
         outputs.save_recordings(folder, int(extractor.sampling_rate), heard)
         outputs.save_resolved(folder, record.public_options({**options.resolved, **options.changed}))
         clips = first_clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
-        write_report(result, predictions, folder, clips)
+        write_report(result, predictions, folder, clips, floor_predictions)
         return result
 
     return on_main(document)
@@ -261,7 +281,7 @@ def _training_record(outcome: Any, options: Options, recipe: str) -> TrainingRec
         steps=outcome.steps,
         selected=outcome.selected,
         selected_epoch=outcome.selected_epoch,
-        weight_averaging=options.train.weight_averaging > 0,
+        weight_averaging=options.train.weight_averaging > 0 and outcome.selected != "fitted",
         history=outcome.history,
         options=record.public_options(options.changed),
         resolved=record.public_options(options.resolved),
@@ -381,7 +401,7 @@ def evaluate(
         protocol=protocol,
         leaky=leaky,
         seed=None,
-        track=track,
+        track=track if division.unit == "track" else None,
         segment=segment,
         data=record.data_record(
             corpus,

@@ -91,6 +91,6 @@ def evaluate_command(
         sys.stdout.write("\n")
     else:
         print(result.summary())
-        for genre, scores in result.track.per_genre.items():
+        for genre, scores in next(iter(result.levels.values())).per_genre.items():
             figures = f"F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}"
             print(f"  {genre:<12} {figures if scores.support else 'not measured'}  n = {scores.support}")

@@ -246,7 +246,9 @@ class ModelOptions(Checked):
     _argument_group_name = "model"
 
     model_name_or_path: str = option(
-        "mel_lstm", "'mel_lstm' (from scratch), or a folder or Hub id of an audio classifier to fine-tune"
+        "mel_lstm",
+        "'mel_lstm' (from scratch), 'stats_floor' (the floor, fitted in closed form), or a folder or Hub id of an audio "
+        "classifier to fine-tune",
     )
     model_config: str | None = option(
         None, 'Values of the model\'s configuration that differ from its defaults, as JSON: {"hidden_size": 128}'
@@ -391,6 +393,9 @@ class EvalOptions(Checked):
 
     num_resamples: int = option(2000, "Bootstrap resamples behind each interval")
     pictures: bool = option(True, "Draw the pictures of the model card")
+    floor: bool = option(
+        True, "Fit the floor, a linear model, to the same training part and compare with it on the same test part"
+    )
 
     def __post_init__(self) -> None:
         """Check ranges.
