@@ -237,13 +237,13 @@ class _Run:
             tracks = Answers.of(predictions, "track")
         except RecordError as error:
             raise RecordError(f"{source}: {error}") from error
-        right = tracks.right
-        if len(right) != result.track.n or right.sum() != round(result.track.accuracy.value * result.track.n):
-            raise RecordError(
-                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {_tracks(len(right), 'test ')} right and "
-                f"{outputs.RESULTS} {format_interval(result.track.accuracy)} of {result.track.n}: they are not of one run"
-            )
         answers = tracks if result.split.unit == "track" else Answers.of(predictions, result.split.unit)
+        right, scores = answers.right, next(iter(result.levels.values()))
+        if len(right) != scores.n or right.sum() != round(scores.accuracy.value * scores.n):
+            raise RecordError(
+                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {len(right)} test {result.split.unit}s right and "
+                f"{outputs.RESULTS} {format_interval(scores.accuracy)} of {scores.n}: they are not of one run"
+            )
         genre = np.array(predictions.genres)[answers.label]
         return cls(
             source,

@@ -81,7 +81,7 @@ def judge_floor(
         own.track_id, own.right, other.right, unit, seed=seed, num_resamples=num_resamples
     )
     return FloorRecord(
-        track=track.accuracy,
+        track=track.accuracy if unit == "track" else None,
         segment=segment.accuracy,
         difference=difference,
         run_alone=test.first_alone,

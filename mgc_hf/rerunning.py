@@ -215,6 +215,11 @@ def _read_record(folder: Path, source: str) -> RunResult:
             f"{source}: is an evaluation ({published.name}), which trained nothing; to judge the model again use "
             "mgc-hf evaluate"
         )
+    if published.split.folds is not None:
+        raise CheckpointError(
+            f"{source}: is a cross-validation of {len(published.split.folds)} models; each fold is a run that can be made "
+            f"again: give {source}/fold-0 and so on"
+        )
     return published
 
 
@@ -368,10 +373,8 @@ def _compare(
 ) -> Rerun:
     figures = [
         Figure(level, name, getattr(before, key).value, getattr(now, key).value)
-        for level, before, now in (
-            ("track", published.track, result.track),
-            ("segment", published.segment, result.segment),
-        )
+        for level, before in published.levels.items()
+        if (now := result.levels.get(level)) is not None
         for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
     ]
     environment = _changes(published.environment, result.environment)

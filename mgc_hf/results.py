@@ -188,7 +188,8 @@ class SplitRecord:
     """How tracks or segments were divided. `hash` is that of the saved split file.
 
     Of cross-validation, `fold` is the number of the fold that was tested on (from 0), or `None` in the record of all
-    folds together, where `folds` has the number of test tracks of each genre fold by fold.
+    folds together, where `folds` has the number of test tracks of each genre fold by fold and `hash` is the SHA-256 of
+    the hashes of the folds' split files.
     """
 
     unit: str
@@ -255,13 +256,13 @@ class TrainingRecord:
 class FloorRecord:
     """The linear floor, fitted to the same training part, and the paired test on the same test items.
 
-    `track` and `segment` are its accuracies. Counts are of test tracks (of `segment` splits by which of the two has more
+    `track` and `segment` are its accuracies (`track` is `None` where it is not defined). Counts are of test tracks (of `segment` splits by which of the two has more
     of a track's segments right): the run right where the floor is wrong, and the other way round. `p_value` is that of
     the exact McNemar test; `difference` is the run's accuracy less the floor's, -1 to 1, with its paired interval, at
     the level that the protocol divides. `seconds` is the time of fitting, features included.
     """
 
-    track: Interval
+    track: Interval | None
     segment: Interval
     difference: Interval
     run_alone: int
@@ -300,6 +301,8 @@ class EnvironmentRecord:
 class RunResult:
     """One run: `protocol`, whether it leaks, seed, scores at both levels, and all that is needed to repeat it.
 
+    `track` is `None` where segments are split regardless of their track: what the halves of a track that was trained on
+    vote for is no figure of a track.
     `training` is `None` for an evaluation of a finished model on other data, `floor` where it was not compared.
     `inference_seconds` is the wall time of the forward passes over the test part, features at hand.
     """
@@ -308,7 +311,7 @@ class RunResult:
     protocol: str
     leaky: bool | None
     seed: int | None
-    track: LevelScores
+    track: LevelScores | None
     segment: LevelScores
     data: DataRecord
     split: SplitRecord
@@ -349,6 +352,8 @@ class RunResult:
             )
         older = version < SCHEMA_VERSION
         plain = {**value, "schema_version": SCHEMA_VERSION}
+        if older and isinstance(split := value.get("split"), dict) and split.get("unit") == "segment":
+            plain["track"] = None  # version 1 counted votes there
         return _check_figures(_from_plain(cls, plain, "results", older))
 
     def save(self, path: str | Path) -> None:
@@ -375,22 +380,32 @@ class RunResult:
     def pictures(self) -> list[str]:
         """Names of the pictures that belong to this record, keys of `PICTURE_FILES`, in the card's order.
 
-        An evaluation of a finished model has neither curves nor clips; `--pictures false` leaves all of them out.
+        An evaluation of a finished model, and all folds together, have neither curves nor clips; `--pictures false`
+        leaves all of them out.
         """
-        names = ["confusion_matrix_track", "confusion_matrix_segment", "class_distribution"]
+        names = [*(f"confusion_matrix_{level}" for level in self.levels), "class_distribution"]
         if self.training is None:
             return names
         if self.training.resolved.get("pictures") is False:
             return []
+        if self.split.folds is not None:
+            return names
         measured = [v for e in self.training.history for k, v in vars(e).items() if k not in ("epoch", "step")]
         curves = ["training_curves"] if any(value is not None for value in measured) else []
         return [*names, *curves, "waveforms", "mel_spectrograms"]
 
     @property
+    def levels(self) -> dict[str, LevelScores]:
+        """The scores by the name of their level, `track` first; without it where it is not defined."""
+        return {"segment": self.segment} if self.track is None else {"track": self.track, "segment": self.segment}
+
+    @property
     def leak(self) -> str:
         """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart), or `leak not known` where
         the training recordings of a finished model are not."""
-        apart = "artist" if self.protocol == "artist" else "track"
+        resolved = {} if self.training is None else self.training.resolved
+        by_artist = self.protocol == "artist" or resolved.get("fold_groups") == "artist"
+        apart = "artist" if by_artist else "track"
         return {True: "leaky", False: f"leak-free by {apart}", None: "leak not known"}[self.leaky]
 
     @property
@@ -401,7 +416,7 @@ class RunResult:
         if self.floor is None:
             return "this is the floor itself" if self.model.model_type == FLOOR_MODEL else "not compared"
         unit = self.split.unit
-        accuracy = format_interval(self.floor.segment if unit == "segment" else self.floor.track)
+        accuracy = format_interval(self.floor.track or self.floor.segment)
         name = "McNemar" if unit == "track" else "sign test by track"
         p_value = format_p_value(self.floor.p_value)
         return f"{accuracy} of {unit}s: the model is {self.floor.verdict} ({name} {p_value})"
@@ -410,8 +425,10 @@ class RunResult:
         """Return the scores in lines of text: both levels with intervals, the floor, the protocol, and what leaks."""
         lines = [
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
-            for level, scores in (("track", self.track), ("segment", self.segment))
+            for level, scores in self.levels.items()
         ]
+        if self.track is None:
+            lines.append("track   not defined: segments of one track are trained on and tested on")
         if self.floor_statement is not None:
             lines.append(f"floor: {self.floor_statement}")
         seed = "" if self.seed is None else f", seed {self.seed}"
@@ -425,13 +442,18 @@ class RunResult:
         return "\n".join(lines)
 
 
+_WHERE_DEFINED = "null where segments are split regardless of their track, and only there"
+
+
 def _check_figures(result: RunResult) -> RunResult:
     """Refuse figures that cannot be true together.
 
     Raises:
         RecordError: A fraction or interval is out of range, or counts do not add up.
     """
-    for name, level in (("track", result.track), ("segment", result.segment)):
+    if (result.track is None) != (result.split.unit == "segment"):
+        raise RecordError(f"results.track must be {_WHERE_DEFINED}, and split.unit is {result.split.unit!r}")
+    for name, level in result.levels.items():
         for figure in ("accuracy", "macro_f1"):
             interval: Interval = getattr(level, figure)
             bounds = [0.0, 1.0] if interval.ci95 is None else interval.ci95

@@ -11,13 +11,15 @@ from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.data.protocols import Split
+from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
+from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
     check_augmentation,
+    check_left_out,
     cut_tracks,
     decode,
     divide,
@@ -26,6 +28,7 @@ from mgc_hf.division import (
     leak_statement,
     read_corpora,
     recordings,
+    tell_verdict,
     training_augmentation,
 )
 from mgc_hf.errors import CheckpointError, OptionError, PublishError
@@ -75,6 +78,8 @@ def run(options: Options, recipe: str) -> RunResult:
         MgcHfError: Anything that the user can mend; with `push_to_hub` also that the finished folder was not published.
     """
     train = options.train
+    if is_cross_validation(options):
+        return cross_validate(options, recipe, _walk)
     if not train.push_to_hub:
         return _walk(options, recipe)
     if train.hub_model_id is None:
@@ -149,8 +154,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
         _warn_of_idle_options(options, parts)
         if is_fitted(model):
             warn_of_idle(list(options.changed), plan.config.model_type)
-        # told before features are extracted; a warning whatever it says, since nothing less is shown by default
-        logger.warning("%s: %s", folder.name, verdict.statement)
+        tell_verdict(folder.name, verdict)
     on_main(lambda: outputs.begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
@@ -185,6 +189,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
+        if options.data.fold is not None:
+            statement = f"{statement} {fold_sentence(options.data)}"
         floor_predictions, floor = None, None
         if has_floor:
             floor_predictions, seconds = fit_floor(parts, genres, extractor, seed=options.train.seed)
@@ -201,7 +207,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
             protocol=split.protocol,
             leaky=split.leaky or bool(leak),
             seed=options.train.seed,
-            track=track,
+            track=track if split.unit == "track" else None,
             segment=segment,
             data=record.data_record(
                 corpus,
@@ -212,7 +218,14 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 hop_seconds=_test_hop(options, split, extractor),
                 sampling_rate=extractor.sampling_rate,
             ),
-            split=SplitRecord(split.unit, split.seed, split.hash, f"{statement} {verdict.statement}"),
+            split=SplitRecord(
+                split.unit,
+                split.seed,
+                split.hash,
+                f"{statement} {verdict.statement}",
+                verdict=verdict.to_record(),
+                fold=options.data.fold,
+            ),
             model=record.model_record(
                 model,
                 extractor,
@@ -236,10 +249,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
 
 
 def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
-    if options.data.protocol == "fault_filtered":
+    protocol = options.data.protocol
+    if PROTOCOLS[protocol].listed is not None:
         for name in ("test_fraction", "validation_fraction", "split_seed"):
             if name in options.changed:
-                logger.warning("--%s has no effect with --protocol fault_filtered, whose parts are lists", name)
+                logger.warning("--%s has no effect with --protocol %s, whose parts are lists", name, protocol)
     elif "test_fraction" in options.changed:
         if options.data.test_dataset is not None:
             logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
@@ -287,6 +301,7 @@ def evaluate(
     columns: dict[str, str] | None = None,
     audio: str | Path | None = None,
     num_resamples: int = 2000,
+    leave_out_faults: bool = False,
 ) -> RunResult:
     """Judge a finished model on other data, with the same figures as after training.
 
@@ -303,6 +318,8 @@ def evaluate(
         dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
             audio of one that is an index without it, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
+        leave_out_faults (`bool`, *optional*, defaults to `False`): Leave GTZAN's known faults out, as for `load_gtzan`;
+            a split of a run that did so asks for it.
 
     Returns:
         [`RunResult`]: Without a training part.
@@ -312,7 +329,8 @@ def evaluate(
         SourceError, AudioError: The data cannot be read.
         LabelError: The data has genres that the model does not know.
         SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, or a revision is given of a local model.
+        OptionError: The output folder is in use, a revision is given of a local model, or faults are to be left out of
+            data that are not GTZAN.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
@@ -331,7 +349,10 @@ def evaluate(
         revision=dataset_revision,
         columns=columns,
         audio=audio,
+        leave_out_faults=leave_out_faults,
     )
+    if leave_out_faults:
+        check_left_out(corpus)
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
@@ -345,8 +366,9 @@ def evaluate(
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)
         statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
-        statement = f"{statement} {judge_split(given, corpus).statement}"
-        division = SplitRecord(given.unit, given.seed, given.hash, statement)
+        verdict = judge_split(given, corpus)
+        statement = f"{statement} {verdict.statement}"
+        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
     else:
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)
         statement = "All of the data was evaluated."
@@ -361,7 +383,7 @@ def evaluate(
         protocol=protocol,
         leaky=leaky,
         seed=None,
-        track=track,
+        track=track if division.unit == "track" else None,
         segment=segment,
         data=record.data_record(
             corpus,

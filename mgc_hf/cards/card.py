@@ -143,7 +143,7 @@ def _eval_results(result: RunResult) -> list[Any]:
     }
     return [
         EvalResult(metric_type=kind, metric_name=f"{label} ({level}s)", metric_value=round(float(value), 4), **shared)
-        for level, scores in (("track", result.track), ("segment", result.segment))
+        for level, scores in result.levels.items()
         for kind, label, value in (
             ("accuracy", "Accuracy", scores.accuracy.value),
             ("f1", "Macro F1", scores.macro_f1.value),
@@ -155,11 +155,13 @@ def _values(result: RunResult) -> dict[str, Any]:
     """Return everything that the template prints, by the names that it uses."""
     data, training = result.data, result.training
     sources = [source for source in (data.source, data.test_source) if source is not None]
+    test_tracks = sum(data.tracks.get("test", {}).values())
+    ci = next(iter(result.levels.values())).accuracy.ci95
     return {
         "title": card_title(result),
         "result": result,
         "name": _shown(result.name),
-        "levels": {"track": _level(result.track), "segment": _level(result.segment)},
+        "levels": {level: _level(scores) for level, scores in result.levels.items()},
         "protocol_seed": "none" if result.split.seed is None else result.split.seed,
         "source": source_link(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
@@ -176,7 +178,8 @@ def _values(result: RunResult) -> dict[str, Any]:
         "own_task": Markdown(OWN_TASK),
         "widget_clips": [(genre.capitalize(), Markdown(path)) for genre, path in WIDGET_FILES.items()],
         "reported": REPORTED.get(result.model.model_type) if training is not None else None,
-        "folder": Markdown(FOLDER),
+        "folds": _folds(result),
+        "folder": Markdown(FOLDER if result.split.folds is None else f"{FOLDER}/fold-0"),
         "clip": Markdown(CLIP),
         "sampling_rate": Markdown(f"{data.sampling_rate:,}"),
         "rate": Markdown(data.sampling_rate),
@@ -199,9 +202,10 @@ def _values(result: RunResult) -> dict[str, Any]:
         "rerun_options": Markdown(_rerun_options(result)),
         "evaluated": Markdown(shlex.quote("demo" if _is_demo(data.source, data.is_demo) else _shown(data.source))),
         "environment": _environment(result),
-        "few_tracks": result.track.n < FEW_TRACKS,
+        "test_tracks": Markdown(f"{test_tracks:,} track{'' if test_tracks == 1 else 's'}"),
+        "few_tracks": test_tracks < FEW_TRACKS,
+        "interval_points": None if ci is None else f"{100 * (ci[1] - ci[0]):.0f}",
         **_floor(result),
-        "interval_points": None if (ci := result.track.accuracy.ci95) is None else f"{100 * (ci[1] - ci[0]):.0f}",
     }
 
 
@@ -251,7 +255,7 @@ def _floor(result: RunResult) -> dict[str, Any]:
         "floor": {
             "beaten": floor.beaten,
             "verdict": floor.verdict,
-            "track": Markdown(format_interval(floor.track)),
+            "track": Markdown(format_interval(floor.track)) if floor.track else "not defined",
             "segment": Markdown(format_interval(floor.segment)),
             "difference": f"{100 * floor.difference.value:+.1f} points",
             "interval": None if ci is None else Markdown(f"[{100 * ci[0]:+.1f}, {100 * ci[1]:+.1f}]"),
@@ -280,6 +284,16 @@ def _counts(result: RunResult) -> list[tuple[str, list[str]]]:
     ]
     totals = [f"{sum(tracks[part].values()):,} ({sum(segments.get(part, {}).values()):,})" for part in parts]
     return [*rows, (Markdown("*all*"), totals)]
+
+
+def _folds(result: RunResult) -> dict[str, Any] | None:
+    """Return the test tracks of each fold of a cross-validation, genre by genre; `None` of any other record."""
+    folds = result.split.folds
+    if folds is None:
+        return None
+    rows = [(genre, [f"{fold.get(genre, 0):,}" for fold in folds]) for genre in result.data.genres]
+    totals = (Markdown("*all*"), [f"{sum(fold.values()):,}" for fold in folds])
+    return {"number": len(folds), "rows": [*rows, totals]}
 
 
 def _options(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
