@@ -427,8 +427,6 @@ def _check_figures(result: RunResult) -> RunResult:
                     f"results.{name}.per_genre.{genre}: recall and recall_ci95 [low, high] must be fractions from 0 to 1, "
                     f"got {scores.recall} and {scores.recall_ci95}"
                 )
-        if level.calibration is not None and sum(b.n for b in level.calibration.bins) != level.n:
-            raise RecordError(f"results.{name}.calibration.bins do not hold the level's {level.n} items")
         supports = [scores.support for scores in level.per_genre.values()]
         rows = [sum(row) for row in level.confusion_matrix]
         if rows != supports or sum(supports) != level.n or any(len(r) != len(rows) for r in level.confusion_matrix):
@@ -436,6 +434,8 @@ def _check_figures(result: RunResult) -> RunResult:
                 f"results.{name}: n ({level.n}), the genres' support {supports} and the rows and columns of "
                 "confusion_matrix do not fit together"
             )
+        if level.calibration is not None and sum(b.n for b in level.calibration.bins) != level.n:
+            raise RecordError(f"results.{name}.calibration.bins do not hold the level's {level.n} items")
         if list(level.per_genre) != result.data.genres:
             raise RecordError(
                 f"results.{name}.per_genre is of {list(level.per_genre)}, data.genres are {result.data.genres}"
