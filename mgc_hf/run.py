@@ -6,6 +6,7 @@ pictures and card are drawn. The test part is opened once, after the weights hav
 
 import datetime
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
+    artists_of,
     check_augmentation,
     cut_tracks,
     decode,
@@ -24,6 +26,7 @@ from mgc_hf.division import (
     judge_split,
     label_ids,
     leak_statement,
+    leave_out_unknown,
     read_corpora,
     recordings,
     training_augmentation,
@@ -165,17 +168,25 @@ def _walk(options: Options, recipe: str) -> RunResult:
         signature=signature,
     )
     model = finish_model(model)
-    predictions = Predictions.concatenate(
-        [predict(outcome.trainer, data, parts[name].rows, genres) for name, data in held_out.items()]
-    )
+    judged, inference_seconds = [], 0.0
+    for name, data in held_out.items():  # the test part comes last
+        started = time.perf_counter()
+        judged.append(predict(outcome.trainer, data, parts[name].rows, genres))
+        inference_seconds = time.perf_counter() - started
+    predictions = Predictions.concatenate(judged)
 
     def document() -> RunResult:
         heard = {name: recordings(part) for name, part in parts.items()}
         trained = {digest for name in heard if name != "test" for digest in heard[name].values()}
         tested = heard["test"] if test_corpus is not None else {}
         leak = sorted(name for name, digest in tested.items() if digest in trained)
+        test = predictions.of_part("test")
         track, segment = score(
-            predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
+            test,
+            validation=predictions.of_part("validation"),
+            artist_of=artists_of(test_corpus or corpus, set(test.track_id)),
+            seed=options.train.seed,
+            num_resamples=options.evaluation.num_resamples,
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
         result = RunResult(
@@ -204,6 +215,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
             environment=record.environment_record(
                 str(options.train.device), options.train.world_size, record.precision(options)
             ),
+            inference_seconds=inference_seconds,
             **_stamp(),
         )
         save_model_folder(model, extractor, folder)
@@ -262,6 +274,7 @@ def evaluate(
     batch_size: int = 64,
     cache_dir: str | None = None,
     on_bad_audio: str = "skip",
+    on_unknown_genre: str = "error",
     min_seconds: float = 0.5,
     revision: str | None = None,
     dataset_revision: str | None = None,
@@ -279,6 +292,8 @@ def evaluate(
         batch_size (`int`, *optional*, defaults to 64): Segments per forward pass; scores do not depend on it.
         cache_dir (`str`, *optional*): Folder for prepared data.
         on_bad_audio (`str`, *optional*, defaults to `"skip"`): `skip` or `error`.
+        on_unknown_genre (`str`, *optional*, defaults to `"error"`): What clips of a genre that the model does not know
+            are: an `error`, or left out (`skip`), warned of and listed in the record. They are never taken for another.
         min_seconds (`float`, *optional*, defaults to 0.5): Clips shorter than this are left out, seconds.
         revision (`str`, *optional*): Branch, tag or commit of a model on the Hub.
         dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
@@ -291,13 +306,16 @@ def evaluate(
     Raises:
         CheckpointError: The model cannot be loaded.
         SourceError, AudioError: The data cannot be read.
-        LabelError: The data has genres that the model does not know.
+        LabelError: The data has genres that the model does not know, or, where they are skipped, no other.
         SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, or a revision is given of a local model.
+        OptionError: The output folder is in use, a revision is given of a local model, or another value where two are
+            allowed.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
 
+    if on_unknown_genre not in ("error", "skip"):
+        raise OptionError(f"on_unknown_genre is {on_unknown_genre!r}; allowed are error and skip")
     if output_dir is not None:
         outputs.check_folder(Path(output_dir), ways="name another folder")
     with patient_reading(str(model)):
@@ -313,6 +331,8 @@ def evaluate(
         columns=columns,
         audio=audio,
     )
+    if on_unknown_genre == "skip":
+        corpus = leave_out_unknown(corpus, genres)
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
@@ -335,8 +355,11 @@ def evaluate(
             statement += " Which recordings the model was trained or validated on is not known, so neither is whether this leaks."
         division = SplitRecord("track", None, None, leak_statement(statement, leak, known is not None))
     data = prepare(tracks, rows, extractor, num_labels=len(genres))
+    started = time.perf_counter()
     predictions = predict(classifier, data, rows, genres, batch_size=batch_size)
-    track, segment = score(predictions, num_resamples=num_resamples)
+    inference_seconds = time.perf_counter() - started
+    artist_of = artists_of(corpus, set(predictions.track_id))
+    track, segment = score(predictions, artist_of=artist_of, num_resamples=num_resamples)
     result = RunResult(
         name=f"{outputs.display_name(str(model))} on {corpus.name}",
         protocol=protocol,
@@ -357,6 +380,7 @@ def evaluate(
         model=record.model_record(classifier, extractor, None),
         training=None,
         environment=record.environment_record(str(classifier.device), 1, "float32"),
+        inference_seconds=inference_seconds,
         **_stamp(),
     )
     if output_dir is not None:

@@ -118,6 +118,7 @@ def all_builders(result, its_clips):
         "training_curves": (pictures.training_curves, ()),
         "confusion_matrix_track": (pictures.confusion_matrix, ("track",)),
         "confusion_matrix_segment": (pictures.confusion_matrix, ("segment",)),
+        "reliability": (pictures.reliability, ()),
     }
 
 
@@ -126,7 +127,7 @@ def test_draws_what_belongs_to_the_record(tmp_path):
     written = draw_all(result, clips(result.data.genres), tmp_path)
     assert written == [tmp_path / PICTURE_FILES[name] for name in result.pictures]
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == sorted(path.name for path in written)
-    assert len(written) == len(PICTURE_FILES) == 6
+    assert len(written) == len(PICTURE_FILES) == 7
     for path in written:
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         assert 10_000 < path.stat().st_size < 3_000_000
@@ -159,6 +160,7 @@ def test_evaluation_alone_draws_neither_curves_nor_clips(tmp_path):
         "class_distribution",
         "confusion_matrix_track",
         "confusion_matrix_segment",
+        "reliability",
     }
 
 
@@ -176,6 +178,7 @@ def test_a_failure_leaves_no_half_written_picture(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "images").iterdir()} == {
         "confusion_matrix_track.png",
         "confusion_matrix_segment.png",
+        "reliability.png",
     }
 
 
@@ -200,7 +203,8 @@ def test_titles_say_protocol_leak_and_synthetic():
         (leaky, ["LEAKY", "Protocol segment", "(synthetic demo corpus)", "lstm-demo-segment"], ["leak-free"]),
         (plain, ["leak-free", "Protocol track", "lstm-track"], ["LEAKY", "synthetic"]),
     ):
-        for builder, arguments in all_builders(result, clips(result.data.genres)).values():
+        builders = all_builders(result, clips(result.data.genres))
+        for builder, arguments in [found for name, found in builders.items() if name in result.pictures]:
             title = drawn(builder, result, *arguments).get_suptitle()
             assert all(word in title for word in present), title
             assert not any(word in title for word in absent), title
@@ -248,7 +252,7 @@ def test_confusion_matrix_shows_counts_and_row_percentages(level):
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == {"track": "blues (4)", "segment": "blues (20)"}[level]
     accuracy = {
-        "track": "10 test tracks, accuracy 80.0 % [50.0, 100.0]",
+        "track": "10 test tracks, accuracy 80.0 % [49.0, 94.3]",
         "segment": "50 test segments, accuracy 70.0 %",
     }
     assert accuracy[level] in figure.get_suptitle()
@@ -289,6 +293,21 @@ def test_history_without_a_value_has_no_curves():
     assert "training_curves" not in result.pictures
     with pytest.raises(ValueError, match="no curves"):
         pictures.training_curves(result)
+
+
+def test_reliability_shows_accuracy_against_confidence_and_the_numbers():
+    result = load("track")
+    figure = drawn(pictures.reliability, result)
+    above, below = figure.axes[0], figure.axes[2]
+    filled = [b for b in result.track.calibration.bins if b.n]
+    (points,) = [found for found in above.collections if len(found.get_offsets()) == len(filled)]
+    np.testing.assert_allclose(points.get_offsets(), [[100 * b.confidence, 100 * b.accuracy] for b in filled])
+    assert [bar.get_height() for bar in below.patches] == [b.n for b in filled]
+    assert [bar.get_x() for bar in below.patches] == pytest.approx([100 * b.low for b in filled])
+    assert "Tracks (n = 20): ECE 8.4 %; 8.1 % at temperature 0.71" in words(figure)
+    assert "Segments (n = 50): ECE 5.6 %" in words(drawn(pictures.reliability, load("test_dataset")))
+    with pytest.raises(ValueError, match="no calibration"):
+        pictures.reliability(load("segment_demo"))
 
 
 def test_mel_axis_is_in_hertz_and_seconds():
@@ -343,6 +362,12 @@ def test_envelope_keeps_every_extreme():
 def test_every_label_can_be_read(picture, genres):
     result = load("segment_demo")
     result = result if genres is None else with_genres(result, genres)
+    measured = load("track")
+    calibrated = {
+        level: dataclasses.replace(getattr(result, level), calibration=getattr(measured, level).calibration)
+        for level in ("track", "segment")
+    }
+    result = dataclasses.replace(result, **calibrated)
     builder, arguments = all_builders(result, clips(result.data.genres, seconds=0.5))[picture]
     assert_readable(drawn(builder, result, *arguments))
 
