@@ -10,9 +10,9 @@ call.
 import argparse
 from pathlib import Path
 
-import numpy as np
 from runs import ROOT, run
 
+from mgc_hf.evaluation.seeds import over_seeds
 from mgc_hf.results import format_interval
 
 
@@ -34,13 +34,9 @@ def main() -> None:
             track, segment = (format_interval(level.accuracy) for level in (results[-1].track, results[-1].segment))
             print(f"{protocol} seed {seed}: tracks {track}, segments {segment}", flush=True)
         for level in ("track", "segment"):
-            values = 100 * np.array([getattr(result, level).accuracy.value for result in results])
-            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
+            found = over_seeds([getattr(result, level).accuracy.value for result in results])
             leak = "leaky" if results[0].leaky else "leak-free"
-            n = getattr(results[0], level).n
-            print(
-                f"{protocol} ({leak}) {level}s: {values.mean():.1f} ± {spread:.1f} % over {len(values)} seeds, n = {n}"
-            )
+            print(f"{protocol} ({leak}) {level}s: {found}, n = {getattr(results[0], level).n}")
 
 
 if __name__ == "__main__":

@@ -411,7 +411,10 @@ def test_page_names_every_field_with_its_type_and_no_other():
         (lambda value: value["track"].update(confusion_matrix=[[1, 0, 0], [1, 2, 0]]), "do not fit together"),
         (lambda value: value["data"].update(genres=["jazz"]), "data.genres"),
         (lambda value: value["segment"]["top2_accuracy"].update(value=-0.1), r"segment\.top2_accuracy: .* fractions"),
-        (lambda value: value["track"]["accuracy_by_artist"].update(ci95=[0.5]), r"accuracy_by_artist: .*\[low, high\]"),
+        (
+            lambda value: value["track"]["accuracy_by_artist"].update(ci95=[0.5]),
+            r"accuracy_by_artist: .*\[low, high\]",
+        ),
         (lambda value: value["track"]["per_genre"]["jazz"].update(recall_ci95=[0.0, 1.1]), r"per_genre\.jazz: recall"),
         (lambda value: value["track"]["calibration"]["bins"].pop(), "bins do not hold the level's 4 items"),
     ],

@@ -60,9 +60,7 @@ def test_the_record_is_that_of_the_predictions(finished_run):
     result = RunResult.load(finished_run / "results.json")
     predictions = Predictions.load(finished_run / "predictions.parquet")
     parts = predictions.of_part("test"), predictions.of_part("validation")
-    assert (result.track, result.segment) == score(
-        parts[0], validation=parts[1], seed=result.seed, num_resamples=200
-    )
+    assert (result.track, result.segment) == score(parts[0], validation=parts[1], seed=result.seed, num_resamples=200)
     for level in (result.track, result.segment):
         assert 0.05 <= level.calibration.temperature <= 20
         assert level.top2_accuracy.value >= level.accuracy.value

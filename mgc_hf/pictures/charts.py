@@ -169,6 +169,8 @@ def reliability(result: RunResult) -> "Figure":
     Raises:
         ValueError: The record holds no calibration.
     """
+    from matplotlib.collections import PathCollection
+
     if "reliability" not in result.pictures:
         raise ValueError(f"{result.name}: the record holds no calibration")
     figure = new_figure(11, 5.8)
@@ -211,7 +213,7 @@ def reliability(result: RunResult) -> "Figure":
     panels[0][0].set_ylabel("Accuracy (%)")
     handles, texts = panels[0][1].get_legend_handles_labels()
     for handle in figure.legend(handles, texts, loc="outside lower center", ncols=2).legend_handles:
-        if hasattr(handle, "set_sizes"):
+        if isinstance(handle, PathCollection):
             handle.set_sizes([60])
     set_title(figure, result, "Reliability: accuracy against confidence")
     return figure

@@ -119,7 +119,9 @@ def plain(value):
         return all(type(key) is str and plain(item) for key, item in value.items())
     if isinstance(value, list):
         return all(map(plain, value))
-    return value is None or type(value) in (int, float) or (hasattr(value, "__dataclass_fields__") and plain(vars(value)))
+    return (
+        value is None or type(value) in (int, float) or (hasattr(value, "__dataclass_fields__") and plain(vars(value)))
+    )
 
 
 def test_numbers_are_plain_python():
