@@ -391,7 +391,7 @@ class RunResult:
         leaves all of them out.
         """
         names = [f"confusion_matrix_{level}" for level in self.levels]
-        names += ["reliability"] if self.segment.calibration else []
+        names += ["reliability"] if all(scores.calibration for scores in self.levels.values()) else []
         names += ["class_distribution"]
         if self.training is None:
             return names

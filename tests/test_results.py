@@ -334,15 +334,18 @@ def test_summary_and_interval_in_words():
     assert result().summary().splitlines() == [
         "track   accuracy 75.0 % [50.0, 100.0]  (n = 4)",
         "segment accuracy 75.0 % [50.0, 100.0]  (n = 40)",
-        "floor: not compared",
+        "floor: 50.0 % [20.0, 80.0] of tracks: the model is not better than it beyond chance (McNemar p = 0.750)",
         "protocol track (leak-free by track), seed 3",
     ]
+    assert result(floor=None).summary().splitlines()[2] == "floor: not compared"
     leaky = result(leaky=True)
     assert leaky.summary().splitlines()[3:] == ["protocol track (leaky), seed 3", leaky.split.statement]
 
 
 def test_pictures_that_belong_to_a_record():
-    assert result().pictures[4:] == ["training_curves", "waveforms", "mel_spectrograms"]
+    one_split = dataclasses.replace(result().split, folds=None)
+    assert result(split=one_split).pictures[4:] == ["training_curves", "waveforms", "mel_spectrograms"]
+    assert result().pictures == result(training=None).pictures  # all folds together have no curves
     assert result(training=None).pictures == [
         "confusion_matrix_track",
         "confusion_matrix_segment",
