@@ -272,9 +272,7 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
     heard = list(hear(corpus.dataset))
     findings, num_unknown = [], 0
     if name is not None:
-        rows = [
-            PartTrack(part, _recording(item), places.artist(item)) for item, its in parts.items() for part in its
-        ]
+        rows = [PartTrack(part, _recording(item), places.artist(item)) for item, its in parts.items() for part in its]
         verdict = judge(rows)
         num_unknown = verdict.num_unknown
         findings += _of_verdict(verdict, places)
@@ -432,9 +430,7 @@ def _same_titles(ids: Iterable[str], told: Sequence[Finding], places: _Places) -
         if len(group) < 2 or group in seen:
             continue
         seen.add(group)
-        pairs = {
-            frozenset((held[one][0], held[other][0])) for one in group for other in group if one < other
-        }
+        pairs = {frozenset((held[one][0], held[other][0])) for one in group for other in group if one < other}
         if not pairs <= sounding:
             items = [item for one in group for item in held[one]]
             found.append(places.finding("title", items, "by GTZAN's title table alone"))

@@ -20,7 +20,9 @@ def audit_command(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", help="Data: folder, archive, CSV, Hub dataset id or 'demo'. With a model: judge it again."),
+        typer.Option(
+            "--dataset", help="Data: folder, archive, CSV, Hub dataset id or 'demo'. With a model: judge it again."
+        ),
     ] = None,
     split: Annotated[
         list[str] | None,
@@ -81,9 +83,7 @@ def audit_command(
     if models:
         from mgc_hf.auditing.published import audit_model
 
-        result = audit_model(
-            models[0], dataset, lists, revision=revision, dataset_revision=dataset_revision, **data
-        )
+        result = audit_model(models[0], dataset, lists, revision=revision, dataset_revision=dataset_revision, **data)
     else:
         from mgc_hf.auditing.leaks import audit
 

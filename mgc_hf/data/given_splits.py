@@ -96,7 +96,9 @@ def _from_path(path: Path) -> list[tuple[str, str]]:
     if suffix in (".csv", ".tsv"):
         return _from_table(path)
     if suffix == ".txt" and path.exists():
-        raise OptionError(f"--split {path}: which part is this the list of? Write train={path.name} test=...; {_FORMS}")
+        raise OptionError(
+            f"--split {path}: which part is this the list of? Write train={path.name} test=...; {_FORMS}"
+        )
     raise SplitError(f"{path}: no such split{'' if path.exists() else ', or no such file'}; {_FORMS}")
 
 

@@ -325,7 +325,9 @@ def _to_corpus(
     skipped = _report(listing.name, len(dataset), faults)
     reasons = {fault.file: fault.reason for fault in bad}
     unusable = [(clip, reasons[clip.name]) for clip in listing.clips if clip.name in reasons]
-    return Corpus(dataset, listing.name, listing.revision, listing.is_demo, skipped, listing.has_parts, unusable, faults)
+    return Corpus(
+        dataset, listing.name, listing.revision, listing.is_demo, skipped, listing.has_parts, unusable, faults
+    )
 
 
 def _names(listing: Listing) -> set[str]:
