@@ -7,7 +7,7 @@ them apart. `docs/audit.md` is the page for users.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mgc_hf.auditing.hearing import Heard, hear
 from mgc_hf.data.artists import known, normalised, players
 from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_same_titles, gtzan_track_id, recording_of
 from mgc_hf.data.fingerprint import Match, same_recordings
-from mgc_hf.data.given_splits import read_given_split
+from mgc_hf.data.given_splits import GivenSplit, read_given_split
 from mgc_hf.data.listing import Clip, is_gtzan
 from mgc_hf.data.sources import Corpus, read_corpus
 from mgc_hf.data.verdict import PartTrack, Verdict, judge
@@ -90,6 +90,7 @@ class AuditResult:
         findings (`tuple[Finding, ...]`): In the order of `KINDS`, leaks first.
         bad_files (`tuple[BadFile, ...]`): Files that cannot be used, then odd ones.
         limits (`tuple[str, ...]`): What this audit cannot show.
+        split_hash (`str`, *optional*): Hash of the split, where it is a split file of mgc_hf.
     """
 
     source: str
@@ -101,7 +102,8 @@ class AuditResult:
     num_unassigned: int
     findings: tuple[Finding, ...]
     bad_files: tuple[BadFile, ...]
-    limits: tuple[str, ...] = field(default=())
+    limits: tuple[str, ...] = ()
+    split_hash: str | None = None
 
     @property
     def leaks(self) -> tuple[Finding, ...]:
@@ -266,7 +268,8 @@ def audit(
 def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
     """Audit data that was read; see [`audit`]."""
     clips = _clips(corpus)
-    name, parts, absent = _parts_of(corpus, clips, split)
+    given = _given(corpus, clips, split)
+    name, parts, absent = (given.name, given.parts, given.missing) if given else (None, {}, ())
     gtzan = not corpus.is_demo and is_gtzan(clips.values())
     places = _Places({**clips, **(_listed_clips(absent) if gtzan else {})}, parts, name is not None)
     heard = list(hear(corpus.dataset))
@@ -296,6 +299,7 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
         findings=tuple(findings),
         bad_files=_bad_files(corpus, ids, heard),
         limits=_limits(gtzan, sum(not len(one.landmarks.frames) or one.seconds < 2 for one in heard)),
+        split_hash=given.hash if given else None,
     )
 
 
@@ -319,16 +323,13 @@ def _listed_clips(absent: Iterable[str]) -> dict[str, Clip]:
     }
 
 
-def _parts_of(
-    corpus: Corpus, clips: dict[str, Clip], split: Sequence[str]
-) -> tuple[str | None, dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Return the split's name, the parts of each id, and the ids that are not in the data."""
+def _given(corpus: Corpus, clips: dict[str, Clip], split: Sequence[str]) -> GivenSplit | None:
+    """Return the split that was asked for, or the data's own parts; `None` where nothing is divided."""
     if split:
-        given = read_given_split(split, clips)
-        return given.name, given.parts, given.missing
+        return read_given_split(split, clips)
     if corpus.has_parts:
-        return "source", {item: (clip.part,) for item, clip in clips.items() if clip.part}, ()
-    return None, {}, ()
+        return GivenSplit("source", {item: (clip.part,) for item, clip in clips.items() if clip.part}, ())
+    return None
 
 
 class _Places:

@@ -35,11 +35,13 @@ class GivenSplit:
         name (`str`): What it is called: the file's or folder's name.
         parts (`dict[str, tuple[str, ...]]`): From each track id to the parts that list it, in the order of `PARTS`.
         missing (`tuple[str, ...]`): Those of the ids that are not in the data, sorted.
+        hash (`str`, *optional*): That of a split file of mgc_hf.
     """
 
     name: str
     parts: dict[str, tuple[str, ...]]
     missing: tuple[str, ...]
+    hash: str | None = None
 
 
 def is_part_list(text: str) -> bool:
@@ -64,14 +66,20 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
         OptionError: The arguments are of no such form.
         SplitError: A file cannot be read or understood, or no entry is a track of the data.
     """
-    known = set(ids)
+    known, hashed = set(ids), None
     if any(is_part_list(text) for text in given):
         name, entries = _from_lists(given)
     elif len(given) != 1:
         raise OptionError(f"--split {' '.join(given)}: one split, or one list for each part; {_FORMS}")
     else:
         path = Path(given[0]).expanduser()
-        name, entries = folder_name(path), _from_path(path)
+        name = folder_name(path)
+        if path.suffix.casefold() == ".json":
+            given_split = Split.load(path)
+            hashed = given_split.hash
+            entries = [(part, item) for item, part in given_split.part_of.items() if part != UNUSED]
+        else:
+            entries = _from_path(path)
     found = _Finder(known)
     parts: dict[str, set[str]] = defaultdict(set)
     for part, entry in entries:
@@ -83,16 +91,13 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
             f"{', '.join(sorted(known)[:3])}; give the split of these data"
         )
     ordered = {item: tuple(part for part in PARTS if part in its) for item, its in parts.items()}
-    return GivenSplit(name, ordered, tuple(missing))
+    return GivenSplit(name, ordered, tuple(missing), hashed)
 
 
 def _from_path(path: Path) -> list[tuple[str, str]]:
     if path.is_dir():
         return _from_folder(path)
     suffix = path.suffix.casefold()
-    if suffix == ".json":
-        split = Split.load(path)
-        return [(part, item) for item, part in split.part_of.items() if part != UNUSED]
     if suffix in (".csv", ".tsv"):
         return _from_table(path)
     if suffix == ".txt" and path.exists():
