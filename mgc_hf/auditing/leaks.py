@@ -228,7 +228,7 @@ def _cut_off(lines: list[str]) -> list[str]:
 def _places(finding: Finding) -> str:
     if finding.kind == "artist":
         counts = Counter(place.part for place in finding.tracks)
-        return f"{finding.name} ({', '.join(f'{part} {count}' for part, count in counts.items())})"
+        return f"{finding.name} ({', '.join(f'{part} {counts[part]}' for part in PARTS if counts[part])})"
     if finding.kind == "track":
         return f"{finding.name} ({', '.join(dict.fromkeys(str(place.part) for place in finding.tracks))})"
     return " = ".join(f"{place.track_id}{f' ({place.part})' if place.part else ''}" for place in finding.tracks)
@@ -379,6 +379,8 @@ def _of_verdict(verdict: Verdict, places: _Places) -> list[Finding]:
     found = []
     for leak in verdict.leaks:
         items = by_recording[leak.name] if leak.kind == "track" else by_player[normalised(leak.name)]
+        if leak.kind == "artist" and len({_recording(item) for item in items}) == 1:
+            continue  # told as the same track
         evidence = "its id stands in these parts" if leak.kind == "track" else "by the names of the artists"
         found.append(places.finding(leak.kind, items, evidence, leak.name))
     return found

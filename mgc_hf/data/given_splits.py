@@ -33,7 +33,8 @@ class GivenSplit:
 
     Args:
         name (`str`): What it is called: the file's or folder's name.
-        parts (`dict[str, tuple[str, ...]]`): From each track id to the parts that list it, in the order of `PARTS`.
+        parts (`dict[str, tuple[str, ...]]`): From each track id to the parts that list it, in the order of `PARTS`;
+            sorted by id.
         missing (`tuple[str, ...]`): Those of the ids that are not in the data, sorted.
         hash (`str`, *optional*): That of a split file of mgc_hf.
     """
@@ -90,7 +91,7 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
             f"{name}: {listed_ids(missing, 3)}, and not one is a track of the data, whose ids are such as "
             f"{', '.join(sorted(known)[:3])}; give the split of these data"
         )
-    ordered = {item: tuple(part for part in PARTS if part in its) for item, its in parts.items()}
+    ordered = {item: tuple(part for part in PARTS if part in parts[item]) for item in sorted(parts)}
     return GivenSplit(name, ordered, tuple(missing), hashed)
 
 
