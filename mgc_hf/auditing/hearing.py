@@ -49,16 +49,19 @@ def hear(dataset: "datasets.Dataset") -> Iterator[Heard]:
 
 
 def _hear(audio: dict[str, Any]) -> Heard:
-    content = audio["bytes"]
+    content, path = audio["bytes"], audio["path"]
     if content is None:
         try:
-            content = Path(audio["path"]).read_bytes()
+            with Path(path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
         except OSError as error:
-            raise AudioError(audio["path"], f"cannot be read ({error.strerror})") from error
-    decoded = decode(content, FINGERPRINT_RATE, name=audio["path"])
+            raise AudioError(path, f"cannot be read ({error.strerror})") from error
+    else:
+        digest = hashlib.sha256(content)
+    decoded = decode(path if content is None else content, FINGERPRINT_RATE, name=path)
     samples = decoded.samples
     return Heard(
-        hashlib.sha256(content).digest(),
+        digest.digest(),
         hashlib.sha256(samples.data).digest(),
         fingerprint(samples),
         decoded.seconds,

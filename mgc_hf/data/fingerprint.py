@@ -14,9 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mgc_hf.data.threads import count_threads, map_in_order
+
 #: Rate of the audio that is fingerprinted, Hz.
 FINGERPRINT_RATE = 8_000
 _WINDOW, _HOP = 1_024, 128  # samples: bins of 7.8 Hz, frames of 16 ms
+_BLOCK_FRAMES = 512  # looked at together: what is held does not grow with a clip's length, and stays in the cache
 _LOWEST, _HIGHEST = 20, 480  # bins: 156 to 3,750 Hz, which every codec and rate keeps
 _PEAKS_PER_SECOND = 30
 #: A peak is the largest value so many frames and bins around it.
@@ -78,34 +81,36 @@ def fingerprint(samples: np.ndarray) -> Fingerprint:
     Returns:
         [`Fingerprint`]: Without peaks for silence and for less than a window (0.128 s).
     """
-    from scipy.ndimage import maximum_filter1d
-
     if len(samples) < _WINDOW:
         nothing = np.zeros(0, np.int32)
         return Fingerprint(nothing, nothing, 0)
     windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
-    power = _power(windows)
-    highest = float(power.max())
-    around = maximum_filter1d(power, 2 * _NEAR_FRAMES + 1, axis=0, mode="nearest")
-    around = maximum_filter1d(around, 2 * _NEAR_BINS + 1, axis=1, mode="nearest")
-    frames, bins = np.nonzero((power == around) & (power > highest * 10 ** (-_RANGE_DB / 10)))
+    found = [_peaks(windows, start) for start in range(0, len(windows), _BLOCK_FRAMES)]
+    frames, bins, power = (np.concatenate(column) for column in zip(*found, strict=True))
+    loud = power > power.max(initial=0.0) * 10 ** (-_RANGE_DB / 10)
+    frames, bins, power = frames[loud], bins[loud], power[loud]
     # of each second the highest peaks, so that quiet music has its own
     second = frames // round(FINGERPRINT_RATE / _HOP)
-    order = np.lexsort((-power[frames, bins], second))
+    order = np.lexsort((-power, second))
     first = np.searchsorted(second, second)  # `frames` ascend: where each second begins
     kept = np.sort(order[np.arange(len(order)) - first[order] < _PEAKS_PER_SECOND])
-    return Fingerprint(frames[kept].astype(np.int32), (bins[kept] + _LOWEST).astype(np.int32), len(windows))
+    return Fingerprint(frames[kept].astype(np.int32), bins[kept].astype(np.int32), len(windows))
 
 
-def _power(windows: np.ndarray) -> np.ndarray:
+def _peaks(windows: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return frame, bin and power of the peaks in one block of frames; those around it are looked at too."""
     from scipy.fft import rfft
+    from scipy.ndimage import maximum_filter1d
 
-    hann = np.hanning(_WINDOW).astype(np.float32)
-    blocks = []
-    for start in range(0, len(windows), 512):  # in steps that stay in the cache
-        spectrum = rfft(windows[start : start + 512] * hann, axis=1)[:, _LOWEST:_HIGHEST]
-        blocks.append(spectrum.real**2 + spectrum.imag**2)
-    return np.concatenate(blocks)
+    begin = max(0, start - _NEAR_FRAMES)
+    block = windows[begin : start + _BLOCK_FRAMES + _NEAR_FRAMES]
+    spectrum = rfft(block * np.hanning(_WINDOW).astype(np.float32), axis=1)[:, _LOWEST:_HIGHEST]
+    power = spectrum.real**2 + spectrum.imag**2
+    around = maximum_filter1d(power, 2 * _NEAR_FRAMES + 1, axis=0, mode="nearest")
+    around = maximum_filter1d(around, 2 * _NEAR_BINS + 1, axis=1, mode="nearest")
+    own = slice(start - begin, start - begin + _BLOCK_FRAMES)
+    frames, bins = np.nonzero((power[own] == around[own]) & (power[own] > 0))
+    return frames + start, bins + _LOWEST, power[own][frames, bins]
 
 
 def _hashes(clip: Fingerprint) -> tuple[np.ndarray, np.ndarray]:
@@ -142,13 +147,14 @@ def same_recordings(clips: Sequence[Fingerprint]) -> list[Match]:
     times = np.concatenate([times for _, times in made])
     order = np.argsort(keys)
     keys, times = keys[order], times[order]
-    found = []
-    for index, (hashes, frames) in enumerate(made):
-        for other, offset, leads in _proposals(index, hashes, frames, keys, times, len(clips)):
-            match = _verified(clips, index, other, offset)
-            if match is not None and (leads or match.share >= _LARGE_SHARE):
-                found.append(match)
-    return found
+
+    def matches_of(index: int) -> list[Match]:
+        hashes, frames = made[index]
+        proposals = _proposals(index, hashes, frames, keys, times, len(clips))
+        tried = ((_verified(clips, index, other, offset), leads) for other, offset, leads in proposals)
+        return [match for match, leads in tried if match and (leads or match.share >= _LARGE_SHARE)]
+
+    return [match for _, found in map_in_order(matches_of, range(len(clips)), count_threads()) for match in found]
 
 
 def _proposals(
