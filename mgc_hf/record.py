@@ -25,6 +25,7 @@ _PACKAGES = [
     "safetensors",
     "numpy",
     "scikit-learn",
+    "librosa",
     "soundfile",
     "soxr",
 ]
