@@ -62,11 +62,12 @@ def test_what_a_checkpoint_says_of_itself(files, why, tmp_path):
     assert find_contamination(str(tmp_path)) == why
 
 
-def test_a_damaged_header_stops_nothing(tmp_path, caplog):
-    (tmp_path / "README.md").write_text("---\na: [\n---\n")
+def test_a_damaged_header_stops_nothing(tmp_path):
+    (tmp_path / "README.md").write_text("---\na: [\n---\nEvaluated on GTZAN.\n")
     (tmp_path / "config.json").write_text("{")
     assert contamination_in(tmp_path) is None
-    assert "its header cannot be read" in caplog.text
+    (tmp_path / "README.md").write_text("---\na: [\n---\nFine-tuned on GTZAN.\n")
+    assert contamination_in(tmp_path) == "its card says in its text that it was trained on GTZAN"
 
 
 def test_the_hub_may_be_silent(monkeypatch, caplog):
