@@ -18,7 +18,7 @@ LAYERS = {
     **dict.fromkeys(("record", "division"), 6),
     **dict.fromkeys(("report", "resuming", "hub"), 7),
     "run": 8,
-    **dict.fromkeys(("rerunning", "comparing"), 9),
+    **dict.fromkeys(("rerunning", "comparison"), 9),
     "cli": 10,
 }
 

@@ -18,7 +18,7 @@ def compare_command(
 
     Exit status: 0 when they were compared, whatever came out; 1 when they could not be, 2 for wrong usage.
     """
-    from mgc_hf.comparing import compare
+    from mgc_hf.comparison.pair import compare
 
     result = compare(first, second)
     if as_json:
