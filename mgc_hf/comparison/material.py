@@ -187,8 +187,7 @@ def identify(result: RunResult) -> System:
     kind, base = result.model.model_type, result.model.base_model
     rank, key, title, paper = _KINDS.get(kind, (_OTHERS, slug(kind), kind, None))
     if kind == FLOOR_TYPE:
-        about = "a linear classifier on statistics of frame features, the floor that any other system should be above"
-        return System(rank, key, title, about, is_floor=True)
+        return identify_floor()
     if kind in _FROM_SCRATCH_ALWAYS:
         return System(rank, key, title, "trained from scratch on mel-spectrograms", paper, faithful=True)
     if base is None:
@@ -198,6 +197,13 @@ def identify(result: RunResult) -> System:
     name = base.rsplit("/", 1)[-1]
     about = f"fine-tuned from the pre-trained {base}"
     return System(rank, f"{key}-{slug(name)}", f"{title} ({name})", about, paper, faithful=paper is not None)
+
+
+def identify_floor() -> System:
+    """Return the linear floor, which has runs of its own or stands in the folders of others."""
+    rank, key, title, _ = _KINDS[FLOOR_TYPE]
+    about = "a linear classifier on statistics of frame features, the floor that any other system should be above"
+    return System(rank, key, title, about, is_floor=True)
 
 
 #: `model_type` of the linear floor.
