@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mgc_hf import outputs
-from mgc_hf.errors import CheckpointError, RecordError
+from mgc_hf.comparison.reading import Answers, FoundRun, answers, count_tracks, find_finished
+from mgc_hf.errors import RecordError
 from mgc_hf.evaluation.intervals import (
     NUM_RESAMPLES,
     accuracy_interval,
@@ -18,11 +18,7 @@ from mgc_hf.evaluation.intervals import (
     paired_difference,
 )
 from mgc_hf.evaluation.paired import ALPHA, POWER, PairedTest, mcnemar
-from mgc_hf.hub import find_run
-from mgc_hf.predictions import Predictions, most_probable
-from mgc_hf.results import Interval, RunResult, format_interval
-
-_FILES = (outputs.RESULTS, outputs.PREDICTIONS)
+from mgc_hf.results import Interval, format_interval
 
 
 @dataclass(frozen=True)
@@ -124,18 +120,15 @@ class Comparison:
             told = "with equal counts no number of tracks would tell them apart"
         else:
             told = (
-                f"{'a' if p < ALPHA else 'no'} difference beyond chance, and about {_tracks(test.tracks_needed)} would be "
+                f"{'a' if p < ALPHA else 'no'} difference beyond chance, and about {count_tracks(test.tracks_needed)} would be "
                 f"needed to tell such systems apart ({100 * ALPHA:.0f} % two-sided, power {POWER})"
             )
         name = "exact McNemar test" if self.unit == "track" else "exact sign test"
-        return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {_p(p)}): {told}."
+        return f"Of {count_tracks(test.n, 'common test ')}, {said} ({name}, {format_p(p)}): {told}."
 
 
-def _tracks(count: int, kind: str = "") -> str:
-    return f"{count} {kind}track{'' if count == 1 else 's'}"
-
-
-def _p(value: float) -> str:
+def format_p(value: float) -> str:
+    """Return a p-value in words: `p = 0.146`."""
     return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
 
 
@@ -158,152 +151,116 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
     """
     runs = [_Run.find(str(source)) for source in (first, second)]
     one, other = runs
-    names = [run.name for run in runs]
-    if one.result.protocol != other.result.protocol:
+    names = [run.found.name for run in runs]
+    if one.found.result.protocol != other.found.result.protocol:
         raise RecordError(
-            f"{one.source} is of protocol {one.result.protocol} and {other.source} of {other.result.protocol}: what "
+            f"{one.found.source} is of protocol {one.found.result.protocol} and {other.found.source} of {other.found.result.protocol}: what "
             "they were tested for differs, so they are not compared; give two runs of one protocol"
         )
-    unit = one.result.split.unit
-    ids, rows, places = np.intersect1d(one.ids, other.ids, return_indices=True)
+    unit = one.found.result.split.unit
+    ids, rows, places = np.intersect1d(one.answers.ids, other.answers.ids, return_indices=True)
     if not len(ids):
         raise RecordError(
-            f"{one.source} and {other.source} share no test {unit} (the one has {_some(one.ids)}, the other "
-            f"{_some(other.ids)}), so they cannot be compared; give two runs of the same data and seed, or judge one model "
+            f"{one.found.source} and {other.found.source} share no test {unit} (the one has {_some(one.answers.ids)}, the other "
+            f"{_some(other.answers.ids)}), so they cannot be compared; give two runs of the same data and seed, or judge one model "
             "on the other's test part by mgc-hf evaluate --split"
         )
     if unit == "segment" and one.windows != other.windows:
         raise RecordError(
-            f"{one.source} was tested on windows of {one.windows[0]} s every {one.windows[1]} s and {other.source} on "
+            f"{one.found.source} was tested on windows of {one.windows[0]} s every {one.windows[1]} s and {other.found.source} on "
             f"windows of {other.windows[0]} s every {other.windows[1]} s: their segments are not the same"
         )
-    wrong = np.flatnonzero(one.genre[rows] != other.genre[places])
+    wrong = np.flatnonzero(one.answers.genre[rows] != other.answers.genre[places])
     if len(wrong):
         at = wrong[0]
         raise RecordError(
-            f"{one.source} and {other.source} do not agree about {len(wrong)} of {len(ids)} common test {unit}s ({ids[at]} "
-            f"is {one.genre[rows[at]]} and {other.genre[places[at]]}): they were not tested on the same data"
+            f"{one.found.source} and {other.found.source} do not agree about {len(wrong)} of {len(ids)} common test {unit}s ({ids[at]} "
+            f"is {one.answers.genre[rows[at]]} and {other.answers.genre[places[at]]}): they were not tested on the same data"
         )
-    track_id, right = one.track_id[rows], (one.right[rows], other.right[places])
+    track_id, right = one.answers.track_id[rows], (one.answers.right[rows], other.answers.right[places])
     difference, interval = paired_difference(track_id, *right, seed=seed, num_resamples=num_resamples)
     interval = difference_with_width(interval, difference, len(np.unique(track_id)))
     if names[0] == names[1]:  # two folders of one name
-        names = [run.source for run in runs]
+        names = [run.found.source for run in runs]
     compared = [
         ComparedRun(
-            run.source,
+            run.found.source,
             name,
-            run.commit,
-            run.result.leaky,
+            run.found.commit,
+            run.found.result.leaky,
             run.tested_on,
-            len(np.unique(run.track_id)),
+            len(np.unique(run.answers.track_id)),
             Interval(float(found.mean()), accuracy_interval(track_id, found, seed=seed, num_resamples=num_resamples)),
         )
         for run, name, found in zip(runs, names, right, strict=True)
     ]
     return Comparison(
-        one.result.protocol,
+        one.found.result.protocol,
         unit,
         compared[0],
         compared[1],
         Interval(difference, interval),
-        mcnemar(*right) if unit == "track" else _by_track(track_id, *right),
+        mcnemar(*right) if unit == "track" else by_track(track_id, *right),
         _notes(one, other, len(ids)),
     )
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The test part of a run: one item a track, or a segment where the protocol divides those."""
+    """The test part of a run, and what it was asked."""
 
-    source: str
-    name: str
-    commit: str | None
-    result: RunResult
-    ids: np.ndarray
-    track_id: np.ndarray
-    genre: np.ndarray
-    right: np.ndarray
+    found: FoundRun
+    answers: Answers
 
     @classmethod
     def find(cls, source: str) -> "_Run":
-        """Read a run from its folder or its repository.
-
-        Raises:
-            CheckpointError: It is not there, or lacks a file.
-            RecordError: A file is damaged, or the two are not of one run.
-        """
-        repo_id, revision = _parted(source)
-        folder, commit = find_run(repo_id, _FILES, revision)
-        for name in _FILES:
-            if not (folder / name).is_file():
-                raise CheckpointError(
-                    f"{source}: has no {name}, so it cannot be compared; give the folder of a finished run, or judge the "
-                    "model by mgc-hf evaluate --output_dir and give that folder"
-                )
-        result = RunResult.load(folder / outputs.RESULTS)
-        predictions = Predictions.load(folder / outputs.PREDICTIONS).of_part("test")
-        try:
-            tracks = predictions.to_tracks()
-        except RecordError as error:
-            raise RecordError(f"{source}: {error}") from error
-        right = tracks.predicted == tracks.label
-        if len(right) != result.track.n or right.sum() != round(result.track.accuracy.value * result.track.n):
-            raise RecordError(
-                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {_tracks(len(right), 'test ')} right and "
-                f"{outputs.RESULTS} {format_interval(result.track.accuracy)} of {result.track.n}: they are not of one run"
-            )
-        ids = track_id = tracks.track_id.astype(str)
-        label = tracks.label
-        if result.split.unit == "segment":
-            track_id, label = predictions.track_id.astype(str), predictions.label
-            ids = np.array([f"{track}#{number}" for track, number in zip(track_id, predictions.segment, strict=True)])
-            right = most_probable(predictions.probabilities) == label
-        genre = np.array(predictions.genres)[label]
-        return cls(source, outputs.display_name(repo_id), commit, result, ids, track_id, genre, right)
+        """Read a run ([`find_finished`])."""
+        found = find_finished(source)
+        return cls(found, answers(found.predictions, found.result.split.unit, found.tracks))
 
     @property
     def tested_on(self) -> str:
         """Data that the test part is of."""
-        return self.result.data.tested[0]
+        return self.found.result.data.tested[0]
 
     @property
     def windows(self) -> tuple[float, float]:
         """Length of a segment and distance to the next, seconds."""
-        return self.result.data.segment_seconds, self.result.data.hop_seconds
+        return self.found.result.data.segment_seconds, self.found.result.data.hop_seconds
 
 
-def _parted(source: str) -> tuple[str, str | None]:
-    """Part `ORG/NAME@REVISION`; a path is left as it is."""
-    from mgc_hf.models.checkpoint import is_local
+def by_track(track_id: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest:
+    """Compare answers by track, since those of one track go together: it counts for who has more of them right.
 
-    repo_id, _, revision = source.partition("@")
-    if not revision or Path(source).expanduser().exists() or is_local(repo_id):
-        return source, None
-    return repo_id, revision
+    Args:
+        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each answer.
+        first, second (`np.ndarray` of `bool` or `float`, shape `(n,)`): Where the one and the other is right.
 
-
-def _by_track(track_id: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest:
-    """Test segments by track, since they go together: a track counts for the run that has more of them right."""
+    Returns:
+        [`PairedTest`]: `both` are the tracks that are equal, `neither` is 0.
+    """
     _, row = np.unique(track_id, return_inverse=True)
     lead = np.bincount(row, weights=first.astype(float) - second.astype(float))
+    lead = np.round(lead, 9)  # means over segments that come out equal may differ in their last digits
     return PairedTest(int((lead == 0).sum()), int((lead > 0).sum()), int((lead < 0).sum()), 0)
 
 
 def _notes(one: _Run, other: _Run, shared: int) -> list[str]:
     """Say what a reader must know to judge the figures."""
-    leaks = [run.result.leak for run in (one, other)]
-    notes = [f"protocol {one.result.protocol} ({leaks[0] if leaks[0] == leaks[1] else f'A {leaks[0]}, B {leaks[1]}'})"]
-    if one.result.split.hash != other.result.split.hash:
+    leaks = [run.found.result.leak for run in (one, other)]
+    notes = [
+        f"protocol {one.found.result.protocol} ({leaks[0] if leaks[0] == leaks[1] else f'A {leaks[0]}, B {leaks[1]}'})"
+    ]
+    if one.found.result.split.hash != other.found.result.split.hash:
         notes.append("the splits differ, so that the two may have been trained on other tracks")
-    if not len(one.ids) == len(other.ids) == shared:
-        numbers = f"the {len(one.ids)} test {one.result.split.unit}s of A and the {len(other.ids)} of B"
+    if not len(one.answers.ids) == len(other.answers.ids) == shared:
+        numbers = f"the {len(one.answers.ids)} test {one.found.result.split.unit}s of A and the {len(other.answers.ids)} of B"
         notes.append(f"{shared} are in both {numbers}; the rest is left out")
     if one.tested_on != other.tested_on:
         notes.append(
             f"A was tested on {one.tested_on}, B on {other.tested_on}: tracks of one name are taken as the same"
         )
-    if one.result.data.is_demo or other.result.data.is_demo:
+    if one.found.result.data.is_demo or other.found.result.data.is_demo:
         notes.append("the data is the synthetic demo corpus: these figures say nothing about real music")
     return notes
 

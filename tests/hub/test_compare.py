@@ -3,9 +3,9 @@
 import json
 
 from mgc_hf.comparison.pair import compare
+from tests.comparison.test_pair import pair, save_run
 from tests.hub.clients import MGC_HF, command, each
 from tests.hub.conftest import last_json
-from tests.comparison.test_pair import pair, save_run
 
 
 def test_published_runs_are_compared_from_their_records_alone(client, api, hub, tmp_path):
