@@ -6,13 +6,14 @@ as wide as `WIDTH`, and draws what it is given downwards.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mgc_hf.comparison.listening import WrongTrack
 from mgc_hf.comparison.material import Material, RunEntry, System
+from mgc_hf.comparison.paper import paper_systems
+from mgc_hf.comparison.ranking import Standing, standings
 from mgc_hf.evaluation.calibration import expected_calibration_error, reliability_bins
 from mgc_hf.pictures.charts import (
     MOST_GENRES_WITH_FIGURES,
@@ -34,7 +35,7 @@ from mgc_hf.pictures.style import (
     shorten,
 )
 from mgc_hf.predictions import PARTS
-from mgc_hf.results import Calibration, LevelScores, RunResult, TrainingRecord
+from mgc_hf.results import TrainingRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,82 +54,48 @@ PROTOCOL_LOOKS = {
     "fault_filtered": (SKY, "v"),
 }
 _OTHER_LOOK = (GREY, "X")
-_PAPER_LOOK = {"marker": "D", "color": "white", "markeredgecolor": BLACK, "markeredgewidth": 1.4, "linestyle": "none"}
+_PAPER_LOOK: dict[str, Any] = {
+    "marker": "D",
+    "color": "white",
+    "markeredgecolor": BLACK,
+    "markeredgewidth": 1.4,
+    "linestyle": "none",
+}
 _LIGHT = "#DDDDDD"
 #: Where the time axis of `along` begins and ends, as parts of the figure's width: the page lays the spectrogram above.
 TIME_AXIS = (0.075, 0.985)
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Accuracy of one system under one protocol, over its seeds.
-
-    Args:
-        value (`float`): Mean over seeds, a fraction.
-        ci95 (`tuple[float, float]`, *optional*): Mean of the lower and of the upper ends of the seeds' 95 % intervals:
-            what another test part of this size may give, not what another seed may.
-        seeds (`tuple[float, ...]`): Each seed's own.
-    """
-
-    value: float
-    ci95: tuple[float, float] | None
-    seeds: tuple[float, ...]
-
-
-def estimate(runs: Sequence[RunEntry], level: str) -> Estimate | None:
-    """Return the accuracy of the runs of one system and protocol.
-
-    Args:
-        runs ([`Sequence[RunEntry]`]): One a seed.
-        level (`str`): `segment` or `track`.
-
-    Returns:
-        [`Estimate`], or `None`: there is no run, or the level is not defined, as that of tracks is where segments of one
-        track are in several parts.
-    """
-    if not runs or (level == "track" and runs[0].result.split.unit == "segment"):
-        return None
-    found = [getattr(run.result, level).accuracy for run in runs]
-    ends = [accuracy.ci95 for accuracy in found if accuracy.ci95 is not None]
-    low, high = np.mean(ends, axis=0).tolist() if len(ends) == len(found) else (None, None)
-    values = tuple(accuracy.value for accuracy in found)
-    return Estimate(float(np.mean(values)), None if low is None else (low, high), values)
-
-
-def accuracy_by_protocol(
-    material: Material, level: str = "segment", paper: Mapping[str, float] | None = None
-) -> "Figure":
-    """Draw the accuracy of every system under every protocol, and the way from `segment` to `track`.
+def accuracy_by_protocol(material: Material, level: str = "segment") -> "Figure":
+    """Draw the accuracy of every system under every protocol, beside the paper's, and the way from `segment` to `track`.
 
     Args:
         material ([`Material`]): The runs.
-        level (`str`, *optional*, defaults to `"segment"`): `segment`, where `segment` and `track` can be compared, or
-            `track`.
-        paper (`Mapping[str, float]`, *optional*): The paper's accuracy (fraction) of each of its systems.
+        level (`str`, *optional*, defaults to `"segment"`): `segment`, so that `segment` and `track` can be compared, or
+            `track`, without the protocols that divide segments: there tracks have no accuracy.
 
     Raises:
         ValueError: No run has the level.
     """
-    found = {
-        system: {
-            protocol: known
-            for protocol in material.protocols
-            if (known := estimate(material.of(system, protocol), level)) is not None
-        }
-        for system in material.systems
-    }
-    found = {system: estimates for system, estimates in found.items() if estimates}
+    found: dict[System, dict[str, Standing]] = {}
+    for protocol in material.protocols:
+        if level == "track" and material.of(protocol=protocol)[0].unit == "segment":
+            continue
+        for standing in standings(material, protocol, unit=level):
+            found.setdefault(standing.system, {})[protocol] = standing
     if not found:
         raise ValueError(f"no run has an accuracy of {level}s")
     rows = _Rows()
-    for system, estimates in found.items():
-        rows.add_group(system, estimates, (paper or {}).get(system.paper or ""))
+    for system in sorted(found):
+        rows.add_group(system, found[system])
     figure = new_figure(WIDTH, 0.7 + 0.27 * rows.count)
     axes = figure.subplots()
     rows.draw(axes)
     chance = 100 / max(len(run.result.data.genres) for run in material.runs)
     axes.axvline(chance, color=GREY, linewidth=1, linestyle=":", zorder=0)
-    axes.annotate("chance", (chance, 0), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", size=9)
+    axes.annotate(
+        "chance", (chance, 0), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", size=9
+    )
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"Accuracy of test {level}s (%)")
     axes.grid(axis="x", color=_LIGHT)
@@ -141,20 +108,21 @@ class _Rows:
     def __init__(self) -> None:
         self.count = 0.0
         self._titles: list[tuple[float, str]] = []
-        self._points: list[tuple[float, str, Estimate | float]] = []
-        self._ways: list[tuple[tuple[float, Estimate], tuple[float, Estimate]]] = []
+        self._points: list[tuple[float, str, Standing | float]] = []
+        self._ways: list[tuple[tuple[float, float], tuple[float, float]]] = []
 
-    def add_group(self, system: System, estimates: Mapping[str, Estimate], paper: float | None) -> None:
+    def add_group(self, system: System, found: Mapping[str, Standing]) -> None:
         """Add a system: its title, the paper's figure, and a row for each protocol."""
         self._titles.append((self.count, system.title))
-        points: list[tuple[str, Estimate | float]] = [] if paper is None else [("paper", paper)]
-        points += estimates.items()
+        points: list[tuple[str, Standing | float]] = []
+        if system.paper is not None:
+            points.append(("paper", paper_systems()[system.paper].accuracy))
+        points += found.items()
         at = {name: self.count + 1 + index for index, (name, _) in enumerate(points)}
         self._points += [(at[name], name, value) for name, value in points]
-        if "segment" in estimates and "track" in estimates:
-            self._ways.append(
-                ((at["segment"], estimates["segment"]), (at["track"], estimates["track"])),
-            )
+        if "segment" in found and "track" in found:
+            first, second = ((found[name].accuracy.value, at[name]) for name in ("segment", "track"))
+            self._ways.append((first, second))
         self.count += len(points) + 1.35
 
     def draw(self, axes: "Axes") -> None:
@@ -172,16 +140,16 @@ class _Rows:
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
         for row, name, value in self._points:
-            if isinstance(value, Estimate):
-                self._draw_estimate(axes, row, name, value)
+            if isinstance(value, Standing):
+                self._draw_standing(axes, row, name, value)
             else:
                 axes.plot(100 * value, row, markersize=8, **_PAPER_LOOK)
                 _write_value(axes, row, value, value, value)
-        for (first_row, first), (row, second) in self._ways:
+        for (first, first_row), (second, row) in self._ways:
             axes.annotate(
                 "",
-                (100 * second.value, row - 0.22),
-                (100 * first.value, first_row + 0.22),
+                (100 * second, row - 0.22),
+                (100 * first, first_row + 0.22),
                 arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0},
             )
         rows = [row for row, _, _ in self._points]
@@ -191,16 +159,17 @@ class _Rows:
         axes.spines["left"].set_visible(False)
 
     @staticmethod
-    def _draw_estimate(axes: "Axes", row: float, name: str, known: Estimate) -> None:
+    def _draw_standing(axes: "Axes", row: float, name: str, known: Standing) -> None:
         colour, marker = PROTOCOL_LOOKS.get(name, _OTHER_LOOK)
-        low, high = known.ci95 or (known.value, known.value)
+        value = known.accuracy.value
+        low, high = known.accuracy.ci95 or (value, value)
         axes.plot([100 * low, 100 * high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
         if len(known.seeds) > 1:
             axes.plot(
-                np.multiply(known.seeds, 100), [row] * len(known.seeds), "|", color=colour, markersize=9, alpha=0.75
+                np.multiply([*known.seeds.values()], 100), [row] * len(known.seeds), "|", color=colour, markersize=9
             )
-        axes.plot(100 * known.value, row, marker, color=colour, markersize=8, markeredgecolor="white")
-        _write_value(axes, row, known.value, low, high)
+        axes.plot(100 * value, row, marker, color=colour, markersize=8, markeredgecolor="white")
+        _write_value(axes, row, value, low, high)
 
 
 def _write_value(axes: "Axes", row: float, value: float, low: float, high: float) -> None:
@@ -244,16 +213,14 @@ def curves(run: RunEntry) -> "Figure":
 
 def curve_records(run: RunEntry) -> list[TrainingRecord]:
     """Return the records of training that have curves: the run's own, or those of its folds."""
-    records: Sequence[RunResult] = run.folds or (run.result,)
-    return [record.training for record in records if record.training is not None and drawn_curves(record.training)]
+    return [record.training for record in run.trained if record.training is not None and drawn_curves(record.training)]
 
 
 def confusion(run: RunEntry) -> "Figure":
     """Draw the confusion matrix at the level that the protocol divides (the paper's Images 5, 7, 9 and 11)."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    level = run.result.split.unit
-    scores: LevelScores = getattr(run.result, level)
+    level, scores = run.unit, run.scores
     genres = run.result.data.genres
     counts = np.array(scores.confusion_matrix, dtype=np.int64).reshape(len(genres), len(genres))
     percentages = 100 * counts / np.maximum(counts.sum(axis=1), 1)[:, None]
@@ -284,7 +251,7 @@ def classes(run: RunEntry) -> "Figure":
     levels = {"tracks": data.tracks, "segments": data.segments}
     parts = [part for part in PARTS if any(sum(counts.get(part, {}).values()) for counts in levels.values())]
     names = shorten(data.genres, width=16)
-    several = run.result.split.unit == "segment"  # a track counts in every part that holds a segment of it
+    several = run.unit == "segment"  # a track counts in every part that holds a segment of it
     figure = new_figure(WIDTH, 1.1 + sum(0.25 * len(names) * (2 if several and n == 0 else 1) + 0.4 for n in range(2)))
     panels = figure.subplots(2, 1, height_ratios=(2, 1) if several else (1, 1))
     for axes, (level, counts) in zip(panels, levels.items(), strict=True):
@@ -311,10 +278,10 @@ def genre_differences(run: RunEntry, paper: Mapping[str, float]) -> "Figure":
     Raises:
         ValueError: The two have no genre in common.
     """
-    scores: LevelScores = getattr(run.result, run.result.split.unit)
+    scores = run.scores
     genres = [genre for genre in run.result.data.genres if genre in paper and scores.per_genre[genre].support]
     if not genres:
-        raise ValueError(f"{run.key}: no test {run.result.split.unit} is of a genre of the paper")
+        raise ValueError(f"{run.key}: no test {run.unit} is of a genre of the paper")
     colour, marker = PROTOCOL_LOOKS.get(run.protocol, _OTHER_LOOK)
     figure = new_figure(WIDTH, 1.1 + 0.3 * len(genres))
     axes = figure.subplots()
@@ -325,13 +292,13 @@ def genre_differences(run: RunEntry, paper: Mapping[str, float]) -> "Figure":
         axes.plot(
             ours, row, marker, color=colour, markersize=8, markeredgecolor="white", label="ours" if row == 0 else None
         )
-        difference = f"{ours - theirs:+.0f}".replace("-", "−")  # noqa: RUF001
+        difference = f"{ours - theirs:+.0f}".replace("-", "−")
         axes.text(1.02, row, difference, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
     axes.text(1.02, -0.9, "points", transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=GREY)
     axes.set_yticks(range(len(genres)), shorten(genres, width=16, lines=1))
     axes.set_ylim(len(genres) - 0.4, -0.6)
     axes.set_xlim(-3, 103)
-    axes.set_xlabel(f"F1 of test {run.result.split.unit}s (%)")
+    axes.set_xlabel(f"F1 of test {run.unit}s (%)")
     axes.grid(axis="x", color=_LIGHT)
     axes.tick_params(axis="y", length=0)
     figure.legend(loc="outside lower center", ncols=2)
@@ -343,11 +310,10 @@ def _bins(run: RunEntry) -> tuple[float, Sequence[Any]]:
 
     They are the record's, or computed from the predictions where an older record has none.
     """
-    level = run.result.split.unit
-    known: Calibration | None = getattr(run.result, level).calibration
+    known = run.scores.calibration
     if known is not None:
         return known.ece, known.bins
-    items = run.predictions if level == "segment" else run.predictions.to_tracks()
+    items = run.predictions if run.unit == "segment" else run.predictions.to_tracks()
     return (
         expected_calibration_error(items.probabilities, items.label),
         reliability_bins(items.probabilities, items.label),
@@ -416,7 +382,13 @@ def along(track: WrongTrack) -> "Figure":
         said = f": {'right, ' if one.is_right else ''}{taken} {100 * one.mean[one.predicted]:.0f} %"
         if not one.is_right:
             axes.plot(
-                times, values[:, one.predicted], color=VERMILION, linewidth=2, linestyle="--", marker=marker, markersize=3
+                times,
+                values[:, one.predicted],
+                color=VERMILION,
+                linewidth=2,
+                linestyle="--",
+                marker=marker,
+                markersize=3,
             )
         axes.set_title(shorten([one.run.system.title], 56 - len(said), lines=1)[0] + said, fontsize=10.5, pad=3)
         axes.set(xlim=(0, track.seconds), ylim=(-0.05, 1.05), yticks=(0, 1))

@@ -90,23 +90,27 @@ class Leak:
     shared_tracks: int
 
 
-def standings(material: Material, protocol: str, num_resamples: int = NUM_RESAMPLES) -> list[Standing]:
+def standings(
+    material: Material, protocol: str, num_resamples: int = NUM_RESAMPLES, unit: str | None = None
+) -> list[Standing]:
     """Return every system's accuracy under a protocol, the most accurate first.
 
     Args:
         material ([`Material`]): The runs.
         protocol (`str`): One of its protocols.
         num_resamples (`int`, *optional*, defaults to 2,000): Resamples of the intervals.
+        unit (`str`, *optional*): `track` or `segment`; what the protocol divides by default.
     """
+    unit = unit or material.of(protocol=protocol)[0].unit
     found = []
-    for system, by_seed in _asked(material, protocol).items():
+    for system, by_seed in _asked(material, protocol, unit).items():
         seeds = {seed: float(one.right.mean()) for seed, one in by_seed.items()}
         values = np.array(list(seeds.values()))
         found.append(
             Standing(
                 system=system,
                 protocol=protocol,
-                unit=material.of(protocol=protocol)[0].unit,
+                unit=unit,
                 seeds=seeds,
                 accuracy=Interval(float(values.mean()), _interval(_pool(by_seed.values()), values, num_resamples)),
                 spread=float(values.std(ddof=1)) if len(values) > 1 else None,
