@@ -128,7 +128,9 @@ def accuracy_by_protocol(
     rows.draw(axes)
     chance = 100 / max(len(run.result.data.genres) for run in material.runs)
     axes.axvline(chance, color=GREY, linewidth=1, linestyle=":", zorder=0)
-    axes.annotate("chance", (chance, 0), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", size=9)
+    axes.annotate(
+        "chance", (chance, 0), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", size=9
+    )
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"Accuracy of test {level}s (%)")
     axes.grid(axis="x", color=_LIGHT)
@@ -325,7 +327,7 @@ def genre_differences(run: RunEntry, paper: Mapping[str, float]) -> "Figure":
         axes.plot(
             ours, row, marker, color=colour, markersize=8, markeredgecolor="white", label="ours" if row == 0 else None
         )
-        difference = f"{ours - theirs:+.0f}".replace("-", "−")  # noqa: RUF001
+        difference = f"{ours - theirs:+.0f}".replace("-", "−")
         axes.text(1.02, row, difference, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
     axes.text(1.02, -0.9, "points", transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=GREY)
     axes.set_yticks(range(len(genres)), shorten(genres, width=16, lines=1))
@@ -416,7 +418,13 @@ def along(track: WrongTrack) -> "Figure":
         said = f": {'right, ' if one.is_right else ''}{taken} {100 * one.mean[one.predicted]:.0f} %"
         if not one.is_right:
             axes.plot(
-                times, values[:, one.predicted], color=VERMILION, linewidth=2, linestyle="--", marker=marker, markersize=3
+                times,
+                values[:, one.predicted],
+                color=VERMILION,
+                linewidth=2,
+                linestyle="--",
+                marker=marker,
+                markersize=3,
             )
         axes.set_title(shorten([one.run.system.title], 56 - len(said), lines=1)[0] + said, fontsize=10.5, pad=3)
         axes.set(xlim=(0, track.seconds), ylim=(-0.05, 1.05), yticks=(0, 1))

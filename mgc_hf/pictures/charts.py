@@ -123,7 +123,9 @@ def plot_curves(axes: "Axes", training: TrainingRecord, label: str, strength: fl
                 linewidth=1.8,
                 alpha=None if strength == 1.0 else strength,
             )
-    axes.axvline(training.selected_epoch, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label=_selected(training))
+    axes.axvline(
+        training.selected_epoch, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label=_selected(training)
+    )
     axes.set_xlim(0.5, max(epoch.epoch for epoch in training.history) + 0.5)
     axes.set_ylabel(label)
     axes.set_ylim(0, 102 if scale == 100 else None)
