@@ -170,6 +170,13 @@ def read_material(sources: Sequence[str], missing: Iterable[Missing] = ()) -> Ma
                 f"{one.source} and {other.source} are both of {one.system.title}, protocol {one.protocol}, seed "
                 f"{one.seed}: a report has one run of each; leave one out, or give its system a name: NAME=FOLDER"
             )
+    titles: dict[str, System] = {}
+    for run in runs:
+        if titles.setdefault(run.system.key, run.system) != run.system:
+            raise RecordError(
+                f"{run.source}: its system ({run.system.title}) has the name of another ({titles[run.system.key].title}); "
+                "give it another name: NAME=FOLDER"
+            )
     return Material(runs, sorted(missing, key=lambda run: (run.system, protocol_rank(run.protocol), run.seed)))
 
 

@@ -31,19 +31,11 @@ from mgc_hf.comparison.listening import (
     wrong_tracks,
 )
 from mgc_hf.comparison.material import Material, RunEntry
-from mgc_hf.comparison.sections import PAGES, Picture, Section, Table
+from mgc_hf.comparison.sections import MARKS, PAGES, Picture, Section, Table
 
 if TYPE_CHECKING:
     import jinja2
 
-#: Sign and words of each mark of a cell; one without a sign is told by its look or its text.
-_MARKS = {
-    "paper": ("◇", "the paper's own figure"),
-    "leaky": ("†", "from a split that leaks"),
-    "warning": ("!", "to be doubted"),
-    "strong": ("", "bold: look here first"),
-    "missing": ("", "grey: not run, or not measured"),
-}
 _ALL_ARE_RIGHT = "Every test track is right in every system shown."
 
 
@@ -89,9 +81,9 @@ def render_page(
         lead=_lead(material),
         warnings=_warnings(material),
         groups=[group for group in groups if group["sections"]],
-        marks=_MARKS,
-        used_marks=[mark for mark in _MARKS if mark in used],
-        signed=[mark for mark, (sign, _) in _MARKS.items() if sign],
+        marks=MARKS,
+        used_marks=[mark for mark in MARKS if mark in used],
+        signed=[mark for mark, (sign, _) in MARKS.items() if sign],
         numeric=_numeric,
         drawing=lambda picture: _drawing(picture, texts),
         tracks=tracks if runs else None,

@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: What a cell can be marked as: the paper's own figure, a figure under a leaky protocol, something that was not run or
-#: not measured, a row or cell to look at first, a finding that makes a figure doubtful.
-MARKS = ("paper", "leaky", "missing", "strong", "warning")
+#: What a cell can be marked as, the sign that follows its text, and what the mark means.
+MARKS = {
+    "paper": ("◇", "the paper's own figure"),
+    "leaky": ("†", "from a split that leaks"),
+    "warning": ("!", "to be doubted"),
+    "strong": ("", "bold: look here first"),
+    "missing": ("", "grey: not run, or not measured"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Cell:
     Args:
         text (`str`): What is shown; a figure with its unit.
         value (`float`, *optional*): The figure itself, to sort by; `None` for texts and what was not measured.
-        mark (`str`, *optional*): One of `MARKS`.
+        mark (`str`, *optional*): A key of `MARKS`.
         link (`str`, *optional*): Address that the text leads to.
     """
 
