@@ -79,9 +79,7 @@ def ranking(material: Material, found: dict[str, list[Standing]], fought: dict[s
         "between the leaky protocol and the others is what the leak is worth.",
         f"Accuracies of {listed([system.title for system in systems])} under {listed(material.protocols)}; the figures are "
         "in the table above.",
-        draw=lambda: charts.accuracy_by_protocol(
-            material, paper={key: system.accuracy for key, system in paper_systems().items()}
-        ),
+        draw=lambda: charts.accuracy_by_protocol(material),
     )
     title = "The paper's ranking under honest protocols"
     return Section("ranking", title, conclusion(material, found, fought), [], tables, [picture], paper_item="Table 5")
