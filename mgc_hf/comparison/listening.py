@@ -245,7 +245,7 @@ class Sound:
         image.putpalette(np.round(255 * colours).astype(np.uint8).tobytes())
         written = BytesIO()
         image.save(written, "PNG", optimize=True)
-        return _data_uri("image/png", written.getvalue())
+        return data_uri("image/png", written.getvalue())
 
     def excerpt(self, middle: float) -> tuple[str, float]:
         """Return five seconds around `middle` as an MP3 file in a data URI, and where they begin, seconds."""
@@ -265,7 +265,7 @@ class Sound:
             bitrate_mode="CONSTANT",
             compression_level=0.8,
         )
-        return _data_uri("audio/mpeg", written.getvalue()), begin / SAMPLING_RATE
+        return data_uri("audio/mpeg", written.getvalue()), begin / SAMPLING_RATE
 
 
 def open_sounds(source: str | os.PathLike[str] | None) -> Sounds | None:
@@ -282,5 +282,11 @@ def open_sounds(source: str | os.PathLike[str] | None) -> Sounds | None:
         raise SourceError(f"--audio: {error}") from error
 
 
-def _data_uri(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
+    """Return a file as an address that holds it.
+
+    Args:
+        kind (`str`): Its media type, such as `image/png`.
+        content (`bytes`): The file.
+    """
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

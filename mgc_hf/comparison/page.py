@@ -4,12 +4,12 @@ The template and its style and script are files beside this one. Whatever the te
 marked as HTML here.
 """
 
-import base64
 import os
 from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from mgc_hf.comparison.listening import (
     Sounds,
     WrongTrack,
     chosen_runs,
+    data_uri,
     known_faults,
     open_sounds,
     player,
@@ -85,6 +86,7 @@ def render_page(
         used_marks=[mark for mark in MARKS if mark in used],
         signed=[mark for mark, (sign, _) in MARKS.items() if sign],
         numeric=_numeric,
+        long_names=lambda table: any(len(row[0].text) > 14 for row in table.rows),
         drawing=lambda picture: _drawing(picture, texts),
         tracks=tracks if runs else None,
         listening=_listening(runs, wrong, tracks, audio is not None, embed_audio),
@@ -143,12 +145,19 @@ def _numeric(table: Table) -> set[int]:
 
 def _drawing(picture: Picture, texts: Sequence[str]) -> Any:
     from markupsafe import Markup
+    from PIL import Image
 
+    alt = clean(picture.alt)
     if picture.draw is not None:
-        return Markup(to_svg(picture.draw, texts, picture.key, clean(picture.alt)))
+        return Markup(to_svg(picture.draw, texts, picture.key, alt))
     assert picture.file is not None
-    content = base64.b64encode(picture.file.read_bytes()).decode()
-    return Markup(f'<img src="data:image/png;base64,{content}" alt="{escape(clean(picture.alt))}">')
+    written = BytesIO()
+    with Image.open(picture.file) as image:  # a PNG of spectrograms is six times as large
+        image.convert("RGB").save(written, "WEBP", quality=85)
+        width, height = image.size
+    return Markup(
+        f'<img src="{data_uri("image/webp", written.getvalue())}" width="{width}" height="{height}" alt="{escape(alt)}">'
+    )
 
 
 def _listening(

@@ -1,5 +1,6 @@
 // The page is whole without this: it sorts tables, chooses tracks, and shows in the charts where a clip is being played.
 "use strict";
+if (matchMedia("(max-width: 700px)").matches) document.querySelector("nav details").open = false;
 for (const table of document.querySelectorAll("main section table")) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   if (body.rows.length < 3) continue;
