@@ -8,7 +8,10 @@ from mgc_hf.errors import OptionError
 
 def option(default: Any, help: str) -> Any:
     """Return a dataclass field with its default and its line of `--help`."""
-    return field(default=default, metadata={"help": help.replace("%", "%%")})
+    metadata = {"help": help.replace("%", "%%")}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 class Checked:
