@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,14 +27,20 @@ class CompareOptions(Checked):
     dataset: str = option(
         "marsyas/gtzan", "Data of every run, as the recipes take it: a Hub id, a folder, 'demo', ..."
     )
-    systems: list[str] = option(
-        ["lstm", "hubert", "wavlm", "wav2vec2", "floor"],
-        "Systems: lstm, hubert, wavlm, wav2vec2, floor, or NAME=CHECKPOINT for any other model of transformers",
+    systems: list[str] = field(
+        default_factory=lambda: ["lstm", "hubert", "wavlm", "wav2vec2", "floor"],
+        metadata={
+            "help": "Systems: lstm, hubert, wavlm, wav2vec2, floor, or NAME=CHECKPOINT for any other model of transformers"
+        },
     )
-    protocols: list[str] = option(
-        ["segment", "track", "kfold"], "Protocols of the recipes: segment (leaky), track, kfold, artist, ..."
+    protocols: list[str] = field(
+        default_factory=lambda: ["segment", "track", "kfold"],
+        metadata={"help": "Protocols of the recipes: segment (leaky), track, kfold, artist, ..."},
     )
-    seeds: list[int] = option([0, 1, 2], "Seeds, each of split, weights and training alike")
+    seeds: list[int] = field(
+        default_factory=lambda: [0, 1, 2],
+        metadata={"help": "Seeds, each of split, weights and training alike"},
+    )
     output_dir: str = option("outputs/compare", "Folder of the experiment: runs/, logs/ and report/")
     from_scratch: bool = option(False, "Build the speech models without pre-trained weights; the report says so")
     size: Literal["tiny", "base"] | None = option(None, "--from_scratch only: tiny (for tests) or base")

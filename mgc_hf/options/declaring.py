@@ -8,10 +8,7 @@ from mgc_hf.errors import OptionError
 
 def option(default: Any, help: str) -> Any:
     """Return a dataclass field with its default and its line of `--help`."""
-    metadata = {"help": help.replace("%", "%%")}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata={"help": help.replace("%", "%%")})
 
 
 class Checked:
