@@ -191,14 +191,25 @@ def identify(result: RunResult) -> System:
     Args:
         result ([`RunResult`]): Of a run, or of the first fold of several.
     """
-    kind, base = result.model.model_type, result.model.base_model
+    size = result.training.resolved.get("size") if result.training else None
+    return identify_kind(result.model.model_type, result.model.base_model, size)
+
+
+def identify_kind(kind: str, base: str | None, size: str | None) -> System:
+    """Tell what a type of model is that began from some weights.
+
+    Args:
+        kind (`str`): `model_type` of its configuration.
+        base (`str`, *optional*): Checkpoint that its weights began from; `None`: from scratch.
+        size (`str`, *optional*): Size of an architecture built from scratch.
+    """
     rank, key, title, paper = _KINDS.get(kind, (_OTHERS, slug(kind), kind, None))
     if kind == FLOOR_TYPE:
         return identify_floor()
     if kind in _FROM_SCRATCH_ALWAYS:
         return System(rank, key, title, "trained from scratch on mel-spectrograms", paper, faithful=True)
     if base is None:
-        size = (result.training.resolved.get("size") if result.training else None) or "full size"
+        size = size or "full size"
         about = f"its architecture ({size}) trained from scratch on this data, not pre-trained"
         return System(rank, f"{key}-{slug(size)}-scratch", f"{title} ({size}, from scratch)", about, paper)
     name = base.rsplit("/", 1)[-1]

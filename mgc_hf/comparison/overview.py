@@ -1,6 +1,8 @@
 """The report's first page: what was compared, how the systems rank, what leaks, what it cost, what is missing."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +62,8 @@ def ranking(material: Material, found: dict[str, list[Standing]], fought: dict[s
     """
     columns = ["System", "The paper, accuracy", "Its place"]
     for protocol in material.protocols:
-        columns += [f"{protocol_title(protocol)}: place", "accuracy, 95 % interval", "mean ± sd over seeds"]
+        name = protocol_title(protocol)
+        columns += [f"{name}: place", f"{name}: accuracy, 95 % interval", f"{name}: mean ± sd (seeds)"]
     by_system = {name: {one.system: one for one in standing} for name, standing in found.items()}
     systems = sorted({one.system for standing in found.values() for one in standing})
     rows = [_ranking_row(material, system, found, by_system) for system in systems]
@@ -113,8 +116,8 @@ def duel_table(protocol: str, fought: Sequence[Duel]) -> Table:
         "Seeds",
     ]
     note = (
-        "Each track counts once, for the system that has more of its answers right. p: exact McNemar test (of several "
-        "answers a track, the sign test that it is), corrected by Holm's method for all pairs of this table. Tracks "
+        "Each track counts once, for the system that has more of its answers right. p: exact McNemar test, "
+        "which of several answers a track is the sign test, corrected by Holm's method for all pairs of this table. Tracks "
         "needed: 5 % two-sided, power 0.8, at the shares found here."
     )
     if not all(duel.same_items for duel in fought):
@@ -224,8 +227,11 @@ def findings(material: Material) -> Section:
         "Verdict: what the division was found to leak before training. Audit: what mgc-hf audit found in the run's split. "
         "Less the floor: accuracy less that of the linear floor on the same test part, paired."
     )
-    table = Table("findings", "Run by run", columns, rows, note)
-    return Section("findings", "What speaks for and against each figure", [], _finding_warnings(material), [table])
+    tables = [Table("findings", "Run by run", columns, rows, note)]
+    audits = _audit_table(material)
+    if audits is not None:
+        tables.append(audits)
+    return Section("findings", "What speaks for and against each figure", [], _finding_warnings(material), tables)
 
 
 def cost(material: Material) -> Section:
@@ -418,21 +424,54 @@ def _verdict_cell(run: RunEntry) -> Cell:
 def _audit_cell(run: RunEntry) -> Cell:
     if run.audit is None:
         return missing("not audited")
-    status, text = audit_summary(run.audit)
-    return Cell(text, mark=None if status else "warning")
+    is_clean, text = audit_summary(run)
+    return Cell(text, mark=None if is_clean else "warning")
 
 
-def audit_summary(audit: dict[str, object]) -> tuple[bool, str]:
-    """Return whether an audit (`audit.json`) found nothing, and what it found in a few words."""
-    found = []
-    for name, value in audit.items():
-        if isinstance(value, list) and value and name in _AUDITED:
-            found.append(counted(len(value), _AUDITED[name]))
-    return (False, listed(found)) if found else (True, "clean")
+def audit_summary(run: RunEntry) -> tuple[bool, str]:
+    """Return whether the audit of a run found nothing against its figure, and what it found in a few words."""
+    audit = run.audit or {}
+    if audit.get("split_hash") not in (None, run.result.split.hash):
+        return False, "of another split than this run's"
+    kinds = Counter(finding["kind"] for finding in _leaks_of(audit))
+    found = [f"{count} x {kind}" for kind, count in kinds.items()]
+    unusable = [bad for bad in audit.get("bad_files", []) if bad["kind"] != "odd"]
+    if unusable:
+        found.append(counted(len(unusable), "unusable file"))
+    status = str(audit.get("status"))
+    return (False, f"{status}: {listed(found)}") if found else (status == "clean", status)
 
 
-#: Lists of `audit.json` and what one of their entries is.
-_AUDITED = {"leaks": "leak", "files": "bad file"}
+def _leaks_of(audit: dict[str, Any]) -> list[dict[str, Any]]:
+    return [finding for finding in audit.get("findings", []) if finding["leak"]]
+
+
+def _audit_table(material: Material) -> Table | None:
+    """Return the leaks that audits found, those that are the same for several runs once."""
+    runs_of: dict[tuple[str, str, str, str], list[str]] = {}
+    for run in material.runs:
+        for finding in _leaks_of(run.audit or {}):
+            places = ", ".join(
+                f"{track['track_id']} ({track['part'] or 'no part'})" for track in finding["tracks"][:6]
+            )
+            more = len(finding["tracks"]) - 6
+            places += f" and {more} more" if more > 0 else ""
+            runs_of.setdefault((finding["kind"], finding["name"], places, finding["evidence"]), []).append(run.key)
+    if not runs_of:
+        return None
+    rows = [
+        [Cell(kind), Cell(name), Cell(places), Cell(evidence), Cell(", ".join(runs), mark="warning")]
+        for (kind, name, places, evidence), runs in list(runs_of.items())[:_MOST_LEAKS]
+    ]
+    left = len(runs_of) - len(rows)
+    note = f"{left} more are in the runs' audit.json." if left > 0 else None
+    return Table(
+        "audits", "Leaks that the audits found", ["Kind", "What is shared", "Tracks", "Evidence", "Runs"], rows, note
+    )
+
+
+#: Rows of the table of leaks; the rest is in the audits.
+_MOST_LEAKS = 60
 
 
 def _contamination_cell(run: RunEntry) -> Cell:
@@ -467,8 +506,8 @@ def _finding_warnings(material: Material) -> list[str]:
     if honest:
         words.append(f"Not above the linear floor beyond chance: {listed(honest)}.")
     for run in material.runs:
-        if run.audit is not None and not audit_summary(run.audit)[0]:
-            words.append(f"{run.key}: the audit found {audit_summary(run.audit)[1]}.")
+        if run.audit is not None and not audit_summary(run)[0]:
+            words.append(f"{run.key}: its audit says {audit_summary(run)[1]}.")
     return words
 
 

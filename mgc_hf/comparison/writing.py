@@ -6,9 +6,11 @@ from pathlib import Path
 from mgc_hf.comparison.contents import all_sections
 from mgc_hf.comparison.drawing import save_png
 from mgc_hf.comparison.figures import write_figures
+from mgc_hf.comparison.formatting import counted, interval_text
 from mgc_hf.comparison.markdown import HTML_PAGE, render_pages
 from mgc_hf.comparison.material import Material
 from mgc_hf.comparison.page import render_page
+from mgc_hf.comparison.ranking import standings
 from mgc_hf.comparison.sections import PAGES, Section
 from mgc_hf.errors import OptionError
 from mgc_hf.files import atomic_folder, write_text
@@ -82,6 +84,17 @@ def check_report_folder(folder: Path, overwrite: bool) -> None:
     if others or FIGURES not in held:
         what = f"{others[0]}, which is no part of a report" if others else f"no {FIGURES}, so it is no report"
         raise OptionError(f"--output_dir {folder}: holds {what}; name another folder")
+
+
+def tell_report(material: Material, folder: Path) -> str:
+    """Return what a report came to in lines of text: every system's accuracy, what stands, and where it lies."""
+    lines = []
+    for protocol in material.protocols:
+        for one in standings(material, protocol):
+            figure = f"{interval_text(one.accuracy)} of {one.unit}s, {counted(len(one.seeds), 'seed')}"
+            lines.append(f"{protocol:<15} {one.system.title:<32} {figure}")
+    lines += [f"{run.system.title}, {run.protocol}, seed {run.seed}: {run.reason}" for run in material.missing]
+    return "\n".join([*lines, f"report: {folder / HTML_PAGE}, {folder / 'README.md'}"])
 
 
 def _words(material: Material) -> list[str]:
