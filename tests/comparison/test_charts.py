@@ -44,7 +44,9 @@ def assert_fits(figure):
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            unseen |= {label for tick in ticks for label in (tick.label1, tick.label2) if not low <= tick.get_loc() <= high}
+            unseen |= {
+                label for tick in ticks for label in (tick.label1, tick.label2) if not low <= tick.get_loc() <= high
+            }
         rows.append([label for label in axes.get_yticklabels() if label not in unseen])
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text() and text not in unseen]
     assert len(texts) > 5
