@@ -128,7 +128,7 @@ class _Rows:
     def draw(self, axes: "Axes") -> None:
         """Draw everything, rows downwards."""
         for row, title in self._titles:
-            text = shorten([title], width=52, lines=1)[0]
+            text = shorten([title], width=46, lines=1)[0]
             axes.text(
                 0,
                 row,
