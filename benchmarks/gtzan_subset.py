@@ -31,9 +31,9 @@ def main() -> None:
             folder = options.output_dir / f"{Path(options.recipe).stem}-{protocol}-{seed}"
             arguments = ["--dataset", options.dataset, "--protocol", protocol, "--seed", str(seed)]
             results.append(run(options.recipe, arguments, folder))
-            track, segment = (format_interval(level.accuracy) for level in (results[-1].track, results[-1].segment))
-            print(f"{protocol} seed {seed}: tracks {track}, segments {segment}", flush=True)
-        for level in ("track", "segment"):
+            found = [f"{level}s {format_interval(scores.accuracy)}" for level, scores in results[-1].levels.items()]
+            print(f"{protocol} seed {seed}: {', '.join(found)}", flush=True)
+        for level in results[0].levels:
             values = 100 * np.array([getattr(result, level).accuracy.value for result in results])
             spread = values.std(ddof=1) if len(values) > 1 else float("nan")
             leak = "leaky" if results[0].leaky else "leak-free"

@@ -168,6 +168,7 @@ def options_of(data: Path, batch: int, epochs: int) -> list[str]:
         "save_strategy": "steps",
         "save_steps": 2,
         "num_resamples": 100,
+        "floor": False,
         "pictures": "false",
         "disable_tqdm": "true",
         "use_cpu": "true",

@@ -20,6 +20,9 @@ _LAZY = {
     "MelLstmConfig": "mgc_hf.models.mel_lstm",
     "MelLstmForAudioClassification": "mgc_hf.models.mel_lstm",
     "MelLstmModel": "mgc_hf.models.mel_lstm",
+    "StatsFeatureExtractor": "mgc_hf.models.stats_floor",
+    "StatsFloorConfig": "mgc_hf.models.stats_floor",
+    "StatsFloorForAudioClassification": "mgc_hf.models.stats_floor",
     "GenreClassifier": "mgc_hf.inference",
     "fine_tune": "mgc_hf.run",
     "evaluate": "mgc_hf.run",
@@ -35,6 +38,9 @@ __all__ = [
     "MelLstmModel",
     "Predictions",
     "RunResult",
+    "StatsFeatureExtractor",
+    "StatsFloorConfig",
+    "StatsFloorForAudioClassification",
     "__version__",
     "compare",
     "evaluate",
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
         MelLstmForAudioClassification,
         MelLstmModel,
     )
+    from mgc_hf.models.stats_floor import StatsFeatureExtractor, StatsFloorConfig, StatsFloorForAudioClassification
     from mgc_hf.predictions import Predictions
     from mgc_hf.rerunning import rerun
     from mgc_hf.results import RunResult

@@ -160,11 +160,11 @@ class Augmentation:
         """Refuse what cannot be done, before any time is spent.
 
         Args:
-            has_spectrograms (`bool`): Whether the model takes spectrograms; else it takes waveforms.
+            has_spectrograms (`bool`): Whether the model takes spectrograms.
             whole_tracks (`bool`): Whether each track lies in one part.
 
         Raises:
-            OptionError: SpecAugment of waveforms, `random_offset` where tracks are split, or pitch shift or time
+            OptionError: SpecAugment without spectrograms, `random_offset` where tracks are split, or pitch shift or time
                 stretch without `audiomentations`.
         """
         if self.random_offset and not whole_tracks:
@@ -174,8 +174,8 @@ class Augmentation:
             )
         if self.changes_spectrogram and not has_spectrograms:
             raise OptionError(
-                "--spec_time_masks and --spec_frequency_masks need a model that takes spectrograms; this one takes "
-                "waveforms: set both to 0, and let it mask by itself with --mask_time_prob"
+                "--spec_time_masks and --spec_frequency_masks need a model that takes spectrograms, which this one does not: "
+                "set both to 0 (a model of waveforms may mask by itself, with --mask_time_prob)"
             )
         if self.needs_audiomentations:
             _load_audiomentations()

@@ -11,10 +11,12 @@ from mgc_hf.data.listing import folder_name
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.files import write_json, write_text
+from mgc_hf.models import OWN_MODELS
 from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
+FLOOR = "floor.parquet"
 SPLIT = "split.json"
 CARD = "README.md"
 _WAYS = "go on with it by --resume, replace the run in it by --overwrite_output_dir, or name another folder"
@@ -26,6 +28,7 @@ RESOLVED = "resolved.yaml"
 _OUR_FILES = (
     RESULTS,
     PREDICTIONS,
+    FLOOR,
     SPLIT,
     RECORDINGS,
     RESOLVED,
@@ -35,7 +38,21 @@ _OUR_FILES = (
     "preprocessor_config.json",
     "pipeline_genre.py",
 )
+#: Ends of the names of the code that our own models take along.
+_CODE = tuple(f"_{model_type}.py" for model_type in OWN_MODELS)
 _CHECKPOINTS = ("checkpoint-", ".tmp-")
+_FOLD = "fold-"
+
+
+def fold_folder(folder: Path, fold: int) -> Path:
+    """Return the folder of one fold of a cross-validated run, which is that of an ordinary run."""
+    return folder / f"{_FOLD}{fold}"
+
+
+def fold_folders(folder: Path) -> list[Path]:
+    """Return the fold folders that there are in a folder, by number."""
+    found = [path for path in folder.glob(f"{_FOLD}*") if path.is_dir() and path.name[len(_FOLD) :].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[len(_FOLD) :]))
 
 
 def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False, ways: str = _WAYS) -> None:
@@ -66,19 +83,25 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False,
 
 def _holds_a_run(folder: Path) -> bool:
     ours = (folder / SPLIT).is_file() or (folder / RESULTS).is_file()
-    return ours or any((path / "manifest.json").is_file() for path in folder.glob("checkpoint-*"))
+    ours = ours or any((path / "manifest.json").is_file() for path in folder.glob("checkpoint-*"))
+    return ours or any(_holds_a_run(path) for path in fold_folders(folder))
 
 
 def clear_folder(folder: Path) -> None:
-    """Remove an earlier run's own files from the folder, and nothing else that lies in it."""
+    """Remove an earlier run's own files from the folder and its fold folders, and nothing else that lies in it."""
     if not folder.is_dir():
         return
+    for fold in fold_folders(folder):
+        if not fold.is_symlink():
+            clear_folder(fold)
+            if not any(fold.iterdir()):
+                fold.rmdir()
     for path in folder.iterdir():
         if path.is_symlink():
             continue
         if path.is_dir() and path.name.startswith(_CHECKPOINTS):
             shutil.rmtree(path)
-        elif path.name in _OUR_FILES or path.name.endswith("_mel_lstm.py"):
+        elif path.name in _OUR_FILES or path.name.endswith(_CODE):
             path.unlink()
     for name in (*PICTURE_FILES.values(), *WIDGET_FILES.values(), EVAL_RESULTS_FILE):
         file = folder / name

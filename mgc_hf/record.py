@@ -90,6 +90,7 @@ def data_record(
     """Describe the data; `parts` maps `train`, `validation`, `test` to their segments."""
     counts = {part: count(rows, genres) for part, rows in parts.items()}
     skipped = [*corpus.skipped, *(test_corpus.skipped if test_corpus else [])]
+    left_out = [one.faults_left_out for one in (corpus, test_corpus) if one and one.faults_left_out is not None]
     return DataRecord(
         source=corpus.name,
         revision=corpus.revision,
@@ -103,6 +104,7 @@ def data_record(
         segment_seconds=float(segment_seconds),
         hop_seconds=float(hop_seconds),
         sampling_rate=int(sampling_rate),
+        faults_left_out=sum(left_out) if left_out else None,
     )
 
 

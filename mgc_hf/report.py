@@ -17,7 +17,13 @@ from mgc_hf.predictions import Predictions
 from mgc_hf.results import RunResult
 
 
-def write_report(result: RunResult, predictions: Predictions, folder: Path, clips: GenreClips | None) -> None:
+def write_report(
+    result: RunResult,
+    predictions: Predictions,
+    folder: Path,
+    clips: GenreClips | None,
+    floor: Predictions | None = None,
+) -> None:
     """Write all that documents a run; the record comes last, so that a folder with it is complete.
 
     Args:
@@ -25,8 +31,11 @@ def write_report(result: RunResult, predictions: Predictions, folder: Path, clip
         predictions ([`Predictions`]): What the record was computed from.
         folder (`Path`): The model folder.
         clips ([`GenreClips`], *optional*): One clip per genre, where there are pictures of training data.
+        floor ([`Predictions`], *optional*): What the floor says of the test part, where it was compared.
     """
     predictions.save(folder / outputs.PREDICTIONS)
+    if floor is not None:
+        floor.save(folder / outputs.FLOOR)
     draw_all(result, clips, folder)
     write_companions(result, folder)
     write_text(folder / outputs.CARD, render_card(result))

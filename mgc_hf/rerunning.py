@@ -21,7 +21,7 @@ from mgc_hf.division import digest, read_corpora
 from mgc_hf.errors import CheckpointError, MgcHfError, OptionError, SourceError
 from mgc_hf.features import TrackReader, decode_tracks
 from mgc_hf.hub import find_run
-from mgc_hf.models.build import OWN_MODELS
+from mgc_hf.models import DEFAULT_MODEL, OWN_MODELS
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import EnvironmentRecord, RunResult
@@ -215,6 +215,11 @@ def _read_record(folder: Path, source: str) -> RunResult:
             f"{source}: is an evaluation ({published.name}), which trained nothing; to judge the model again use "
             "mgc-hf evaluate"
         )
+    if published.split.folds is not None:
+        raise CheckpointError(
+            f"{source}: is a cross-validation of {len(published.split.folds)} models; each fold is a run that can be made "
+            f"again: give {source}/fold-0 and so on"
+        )
     return published
 
 
@@ -258,7 +263,7 @@ def _source(option: str, source: str, revision: str | None, given: str | None, a
 
 def _checkpoint(published: RunResult, given: str | None) -> dict[str, Any]:
     assert published.training is not None
-    name = published.training.resolved.get("model_name_or_path", OWN_MODELS[0])
+    name = published.training.resolved.get("model_name_or_path", DEFAULT_MODEL)
     if given is not None:
         return {"model_name_or_path": given}
     if name in OWN_MODELS or parse_hub_id(name) is not None:
@@ -368,10 +373,8 @@ def _compare(
 ) -> Rerun:
     figures = [
         Figure(level, name, getattr(before, key).value, getattr(now, key).value)
-        for level, before, now in (
-            ("track", published.track, result.track),
-            ("segment", published.segment, result.segment),
-        )
+        for level, before in published.levels.items()
+        if (now := result.levels.get(level)) is not None
         for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
     ]
     environment = _changes(published.environment, result.environment)

@@ -32,6 +32,9 @@ PICTURE_FILES = {
     "confusion_matrix_segment": "images/confusion_matrix_segment.png",
 }
 
+#: Type of the model that every other is compared with: the floor, which is not compared with itself.
+FLOOR_MODEL = "stats_floor"
+
 #: The figures in the Hub's own format, and the clips of the synthetic demo corpus that the model's page offers to try:
 #: `mgc_hf.cards` writes them, beside the licence's text.
 EVAL_RESULTS_FILE = ".eval_results/mgc_hf.yaml"
@@ -185,7 +188,8 @@ class SplitRecord:
     """How tracks or segments were divided. `hash` is that of the saved split file.
 
     Of cross-validation, `fold` is the number of the fold that was tested on (from 0), or `None` in the record of all
-    folds together, where `folds` has the number of test tracks of each genre fold by fold.
+    folds together, where `folds` has the number of test tracks of each genre fold by fold and `hash` is the SHA-256 of
+    the hashes of the folds' split files.
     """
 
     unit: str
@@ -231,7 +235,7 @@ class TrainingRecord:
 
     `recipe` is the recipe's file name (`lstm.py`), or the name of the function where a program called it.
     `selected` says which weights the scores are of: `best` (chosen on validation), `last` or `averaged` (without a
-    validation part); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
+    validation part), or `fitted` (in closed form); `selected_epoch` is their epoch. `options` are those that differ from the recipe's defaults,
     `resolved` are all. `seconds` is the wall time of training alone.
     """
 
@@ -252,13 +256,13 @@ class TrainingRecord:
 class FloorRecord:
     """The linear floor, fitted to the same training part, and the paired test on the same test items.
 
-    `track` and `segment` are its accuracies. Counts are of test tracks (of `segment` splits by which of the two has more
+    `track` and `segment` are its accuracies (`track` is `None` where it is not defined). Counts are of test tracks (of `segment` splits by which of the two has more
     of a track's segments right): the run right where the floor is wrong, and the other way round. `p_value` is that of
     the exact McNemar test; `difference` is the run's accuracy less the floor's, -1 to 1, with its paired interval, at
     the level that the protocol divides. `seconds` is the time of fitting, features included.
     """
 
-    track: Interval
+    track: Interval | None
     segment: Interval
     difference: Interval
     run_alone: int
@@ -270,6 +274,14 @@ class FloorRecord:
     def beaten(self) -> bool:
         """Whether the run is better than the floor beyond chance (5 %, two-sided)."""
         return self.difference.value > 0 and self.p_value < 0.05
+
+    @property
+    def verdict(self) -> str:
+        """What the test says of the run beside the floor, in words."""
+        if self.beaten:
+            return "better than it beyond chance"
+        worse = self.difference.value < 0 and self.p_value < 0.05
+        return "worse than it beyond chance" if worse else "not better than it beyond chance"
 
 
 @dataclass(frozen=True)
@@ -289,6 +301,8 @@ class EnvironmentRecord:
 class RunResult:
     """One run: `protocol`, whether it leaks, seed, scores at both levels, and all that is needed to repeat it.
 
+    `track` is `None` where segments are split regardless of their track: what the halves of a track that was trained on
+    vote for is no figure of a track.
     `training` is `None` for an evaluation of a finished model on other data, `floor` where it was not compared.
     `inference_seconds` is the wall time of the forward passes over the test part, features at hand.
     """
@@ -297,7 +311,7 @@ class RunResult:
     protocol: str
     leaky: bool | None
     seed: int | None
-    track: LevelScores
+    track: LevelScores | None
     segment: LevelScores
     data: DataRecord
     split: SplitRecord
@@ -338,6 +352,8 @@ class RunResult:
             )
         older = version < SCHEMA_VERSION
         plain = {**value, "schema_version": SCHEMA_VERSION}
+        if older and isinstance(split := value.get("split"), dict) and split.get("unit") == "segment":
+            plain["track"] = None  # version 1 counted votes there
         return _check_figures(_from_plain(cls, plain, "results", older))
 
     def save(self, path: str | Path) -> None:
@@ -364,30 +380,57 @@ class RunResult:
     def pictures(self) -> list[str]:
         """Names of the pictures that belong to this record, keys of `PICTURE_FILES`, in the card's order.
 
-        An evaluation of a finished model has neither curves nor clips; `--pictures false` leaves all of them out.
+        An evaluation of a finished model, and all folds together, have neither curves nor clips; `--pictures false`
+        leaves all of them out.
         """
-        names = ["confusion_matrix_track", "confusion_matrix_segment", "class_distribution"]
+        names = [*(f"confusion_matrix_{level}" for level in self.levels), "class_distribution"]
         if self.training is None:
             return names
         if self.training.resolved.get("pictures") is False:
             return []
+        if self.split.folds is not None:
+            return names
         measured = [v for e in self.training.history for k, v in vars(e).items() if k not in ("epoch", "step")]
         curves = ["training_curves"] if any(value is not None for value in measured) else []
         return [*names, *curves, "waveforms", "mel_spectrograms"]
 
     @property
+    def levels(self) -> dict[str, LevelScores]:
+        """The scores by the name of their level, `track` first; without it where it is not defined."""
+        return {"segment": self.segment} if self.track is None else {"track": self.track, "segment": self.segment}
+
+    @property
     def leak(self) -> str:
         """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart), or `leak not known` where
         the training recordings of a finished model are not."""
-        apart = "artist" if self.protocol == "artist" else "track"
+        resolved = {} if self.training is None else self.training.resolved
+        by_artist = self.protocol == "artist" or resolved.get("fold_groups") == "artist"
+        apart = "artist" if by_artist else "track"
         return {True: "leaky", False: f"leak-free by {apart}", None: "leak not known"}[self.leaky]
 
+    @property
+    def floor_statement(self) -> str | None:
+        """What the floor has, and whether the run is better, in words; `None` for an evaluation, which fits none."""
+        if self.training is None:
+            return None
+        if self.floor is None:
+            return "this is the floor itself" if self.model.model_type == FLOOR_MODEL else "not compared"
+        unit = self.split.unit
+        accuracy = format_interval(self.floor.track or self.floor.segment)
+        name = "McNemar" if unit == "track" else "sign test by track"
+        p_value = format_p_value(self.floor.p_value)
+        return f"{accuracy} of {unit}s: the model is {self.floor.verdict} ({name} {p_value})"
+
     def summary(self) -> str:
-        """Return the scores in lines of text: both levels with intervals, the protocol, and what leaks if it does."""
+        """Return the scores in lines of text: both levels with intervals, the floor, the protocol, and what leaks."""
         lines = [
             f"{level:<8}accuracy {format_interval(scores.accuracy)}  (n = {scores.n})"
-            for level, scores in (("track", self.track), ("segment", self.segment))
+            for level, scores in self.levels.items()
         ]
+        if self.track is None:
+            lines.append("track   not defined: segments of one track are trained on and tested on")
+        if self.floor_statement is not None:
+            lines.append(f"floor: {self.floor_statement}")
         seed = "" if self.seed is None else f", seed {self.seed}"
         lines.append(f"protocol {self.protocol} ({self.leak}){seed}")
         if self.data.test_source is not None:
@@ -399,13 +442,18 @@ class RunResult:
         return "\n".join(lines)
 
 
+_WHERE_DEFINED = "null where segments are split regardless of their track, and only there"
+
+
 def _check_figures(result: RunResult) -> RunResult:
     """Refuse figures that cannot be true together.
 
     Raises:
         RecordError: A fraction or interval is out of range, or counts do not add up.
     """
-    for name, level in (("track", result.track), ("segment", result.segment)):
+    if (result.track is None) != (result.split.unit == "segment"):
+        raise RecordError(f"results.track must be {_WHERE_DEFINED}, and split.unit is {result.split.unit!r}")
+    for name, level in result.levels.items():
         for figure in ("accuracy", "macro_f1"):
             interval: Interval = getattr(level, figure)
             bounds = [0.0, 1.0] if interval.ci95 is None else interval.ci95
@@ -434,6 +482,11 @@ def format_interval(interval: Interval) -> str:
         return f"{value} [not measured]"
     low, high = interval.ci95
     return f"{value} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def format_p_value(value: float) -> str:
+    """Format a p-value: `p = 0.146`, `p < 0.001`."""
+    return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
 
 
 def _refuse_constant(name: str) -> None:

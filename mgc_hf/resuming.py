@@ -68,6 +68,7 @@ def training_signature(options: Options) -> dict[str, Any]:
         "report_to",
         "num_resamples",
         "pictures",
+        "floor",
         "bf16",
         "fp16",
     }

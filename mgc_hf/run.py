@@ -11,13 +11,15 @@ from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.data.protocols import Split
+from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
+from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
     check_augmentation,
+    check_left_out,
     cut_tracks,
     decode,
     divide,
@@ -26,16 +28,18 @@ from mgc_hf.division import (
     leak_statement,
     read_corpora,
     recordings,
+    tell_verdict,
     training_augmentation,
 )
 from mgc_hf.errors import CheckpointError, OptionError, PublishError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
+from mgc_hf.floor import fit_floor, judge_floor
 from mgc_hf.hub import check_account, fetch_files, patient_reading, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
-from mgc_hf.results import RunResult, SplitRecord, TrainingRecord
+from mgc_hf.results import FLOOR_MODEL, RunResult, SplitRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +78,8 @@ def run(options: Options, recipe: str) -> RunResult:
         MgcHfError: Anything that the user can mend; with `push_to_hub` also that the finished folder was not published.
     """
     train = options.train
+    if is_cross_validation(options):
+        return cross_validate(options, recipe, _walk)
     if not train.push_to_hub:
         return _walk(options, recipe)
     if train.hub_model_id is None:
@@ -99,9 +105,10 @@ def run(options: Options, recipe: str) -> RunResult:
 def _walk(options: Options, recipe: str) -> RunResult:
     from transformers import set_seed
 
-    from mgc_hf.models.build import finish_model, plan_model
+    from mgc_hf.models.build import finish_model, is_fitted, plan_model
     from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train, trainer_arguments
+    from mgc_hf.training.fitting import check_labels, warn_of_idle
 
     check_launch(options.train.world_size)
     folder, resume = Path(str(options.train.output_dir)), options.train.resume
@@ -140,10 +147,14 @@ def _walk(options: Options, recipe: str) -> RunResult:
         # what cannot be resumed is told before features are extracted and before anything is written
         on_main(lambda: find_resumable(folder, {"labels": genres, **signature}))
     verdict = judge_split(split, corpus, test_corpus)
+    has_floor = options.evaluation.floor and plan.config.model_type != FLOOR_MODEL
+    if has_floor:
+        check_labels(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
-        # told before features are extracted; a warning whatever it says, since nothing less is shown by default
-        logger.warning("%s: %s", folder.name, verdict.statement)
+        if is_fitted(model):
+            warn_of_idle(list(options.changed), plan.config.model_type)
+        tell_verdict(folder.name, verdict)
     on_main(lambda: outputs.begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
@@ -178,12 +189,25 @@ def _walk(options: Options, recipe: str) -> RunResult:
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
+        if options.data.fold is not None:
+            statement = f"{statement} {fold_sentence(options.data)}"
+        floor_predictions, floor = None, None
+        if has_floor:
+            floor_predictions, seconds = fit_floor(parts, genres, extractor, seed=options.train.seed)
+            floor = judge_floor(
+                predictions.of_part("test"),
+                floor_predictions,
+                split.unit,
+                seconds=seconds,
+                seed=options.train.seed,
+                num_resamples=options.evaluation.num_resamples,
+            )
         result = RunResult(
             name=folder.resolve().name,
             protocol=split.protocol,
             leaky=split.leaky or bool(leak),
             seed=options.train.seed,
-            track=track,
+            track=track if split.unit == "track" else None,
             segment=segment,
             data=record.data_record(
                 corpus,
@@ -194,7 +218,14 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 hop_seconds=_test_hop(options, split, extractor),
                 sampling_rate=extractor.sampling_rate,
             ),
-            split=SplitRecord(split.unit, split.seed, split.hash, f"{statement} {verdict.statement}"),
+            split=SplitRecord(
+                split.unit,
+                split.seed,
+                split.hash,
+                f"{statement} {verdict.statement}",
+                verdict=verdict.to_record(),
+                fold=options.data.fold,
+            ),
             model=record.model_record(
                 model,
                 extractor,
@@ -204,23 +235,25 @@ def _walk(options: Options, recipe: str) -> RunResult:
             environment=record.environment_record(
                 str(options.train.device), options.train.world_size, record.precision(options)
             ),
+            floor=floor,
             **_stamp(),
         )
         save_model_folder(model, extractor, folder)
         outputs.save_recordings(folder, int(extractor.sampling_rate), heard)
         outputs.save_resolved(folder, record.public_options({**options.resolved, **options.changed}))
         clips = first_clips(parts["train"], genres, extractor) if options.evaluation.pictures else None
-        write_report(result, predictions, folder, clips)
+        write_report(result, predictions, folder, clips, floor_predictions)
         return result
 
     return on_main(document)
 
 
 def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
-    if options.data.protocol == "fault_filtered":
+    protocol = options.data.protocol
+    if PROTOCOLS[protocol].listed is not None:
         for name in ("test_fraction", "validation_fraction", "split_seed"):
             if name in options.changed:
-                logger.warning("--%s has no effect with --protocol fault_filtered, whose parts are lists", name)
+                logger.warning("--%s has no effect with --protocol %s, whose parts are lists", name, protocol)
     elif "test_fraction" in options.changed:
         if options.data.test_dataset is not None:
             logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
@@ -237,7 +270,7 @@ def _training_record(outcome: Any, options: Options, recipe: str) -> TrainingRec
         steps=outcome.steps,
         selected=outcome.selected,
         selected_epoch=outcome.selected_epoch,
-        weight_averaging=options.train.weight_averaging > 0,
+        weight_averaging=options.train.weight_averaging > 0 and outcome.selected != "fitted",
         history=outcome.history,
         options=record.public_options(options.changed),
         resolved=record.public_options(options.resolved),
@@ -268,6 +301,7 @@ def evaluate(
     columns: dict[str, str] | None = None,
     audio: str | Path | None = None,
     num_resamples: int = 2000,
+    leave_out_faults: bool = False,
 ) -> RunResult:
     """Judge a finished model on other data, with the same figures as after training.
 
@@ -284,6 +318,8 @@ def evaluate(
         dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
             audio of one that is an index without it, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
+        leave_out_faults (`bool`, *optional*, defaults to `False`): Leave GTZAN's known faults out, as for `load_gtzan`;
+            a split of a run that did so asks for it.
 
     Returns:
         [`RunResult`]: Without a training part.
@@ -293,7 +329,8 @@ def evaluate(
         SourceError, AudioError: The data cannot be read.
         LabelError: The data has genres that the model does not know.
         SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, or a revision is given of a local model.
+        OptionError: The output folder is in use, a revision is given of a local model, or faults are to be left out of
+            data that are not GTZAN.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
@@ -312,7 +349,10 @@ def evaluate(
         revision=dataset_revision,
         columns=columns,
         audio=audio,
+        leave_out_faults=leave_out_faults,
     )
+    if leave_out_faults:
+        check_left_out(corpus)
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
@@ -326,8 +366,9 @@ def evaluate(
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)
         statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
-        statement = f"{statement} {judge_split(given, corpus).statement}"
-        division = SplitRecord(given.unit, given.seed, given.hash, statement)
+        verdict = judge_split(given, corpus)
+        statement = f"{statement} {verdict.statement}"
+        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
     else:
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)
         statement = "All of the data was evaluated."
@@ -342,7 +383,7 @@ def evaluate(
         protocol=protocol,
         leaky=leaky,
         seed=None,
-        track=track,
+        track=track if division.unit == "track" else None,
         segment=segment,
         data=record.data_record(
             corpus,

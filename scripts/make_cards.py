@@ -49,8 +49,8 @@ def make(name: str, outputs: Path) -> None:
     subprocess.run([*command, *options, "--resume"], check=True)
     result = RunResult.load(folder / "results.json")
     again = mgc_hf.evaluate(str(folder), str(CLIPS), split=folder / "split.json")
-    for level in ("track", "segment"):
-        found, said = (getattr(one, level).accuracy.value for one in (again, result))
+    for level, scores in result.levels.items():
+        found, said = again.levels[level].accuracy.value, scores.accuracy.value
         if abs(found - said) > 1e-9:
             raise SystemExit(f"{name}: the weights give {found:.4f} of {level}s, the card says {said:.4f}")
     target = CARDS / name

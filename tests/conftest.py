@@ -52,6 +52,7 @@ def run_values(music_folder: Path, cache_dir: Path) -> dict:
         "per_device_train_batch_size": 16,
         "model_config": '{"hidden_size": 16}',
         "num_resamples": 200,
+        "floor": False,
         "disable_tqdm": True,
     }
 

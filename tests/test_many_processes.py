@@ -29,6 +29,7 @@ STILL = {
     "segment_seconds": 1.0,
     "learning_rate": 0.01,
     "num_resamples": 100,
+    "floor": False,
     "pictures": False,
     "disable_tqdm": True,
     "save_strategy": "steps",

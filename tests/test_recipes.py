@@ -10,7 +10,8 @@ import pytest
 from mgc_hf.results import RunResult
 
 ROOT = Path(__file__).parents[1]
-QUICK = ["--num_train_epochs", "1", "--pictures", "false", "--num_resamples", "100", "--disable_tqdm", "true"]
+QUICK = ["--num_train_epochs", "1", "--pictures", "false", "--floor", "false", "--num_resamples", "100"]
+QUICK += ["--disable_tqdm", "true"]
 
 
 def _run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -30,6 +31,7 @@ def test_the_lstm_recipe_runs(launcher, music_folder, cache_dir, tmp_path):
     assert record.training.recipe == "lstm.py"
     assert record.training.options == {
         "dataset": music_folder.name,
+        "floor": False,
         "num_resamples": 100,
         "num_train_epochs": 1,
         "pictures": False,

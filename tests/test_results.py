@@ -217,7 +217,9 @@ def hint_of(path):
         ({"data": dataclasses.replace(result().data, tracks={1: {}})}, "results.data.tracks: key 1 is no string"),
         ({"seed": "3"}, "results.seed must be of type int, got '3'"),
         ({"track": dataclasses.replace(level(), n=4.0)}, "results.track.n must be of type int"),
-        ({"track": None}, "results.track must be an object"),
+        ({"segment": None}, "results.segment must be an object"),
+        ({"track": None}, "results.track must be null where segments are split .* and split.unit is 'track'"),
+        ({"split": SplitRecord("segment", 3, "0" * 64, "Leaky.")}, "split.unit is 'segment'"),
     ],
 )
 def test_writing_is_as_strict_as_reading(tmp_path, changes, text):

@@ -19,10 +19,11 @@ from mgc_hf.cards.markdown import Markdown, clean, code, escape, without_paths
 from mgc_hf.cards.paper import REPORTED
 from mgc_hf.cards.signature import is_as_generated, sign
 from mgc_hf.labels import GTZAN_GENRES
-from mgc_hf.models import OWN_MODELS
+from mgc_hf.models import DEFAULT_MODEL, OWN_MODELS
 from mgc_hf.models.pipelines import OWN_TASK, pipeline_task
 from mgc_hf.predictions import PARTS
 from mgc_hf.results import (
+    FLOOR_MODEL,
     PICTURE_FILES,
     WIDGET_FILES,
     GenreScores,
@@ -30,6 +31,7 @@ from mgc_hf.results import (
     RunResult,
     TrainingRecord,
     format_interval,
+    format_p_value,
 )
 
 #: What the snippets call the model folder and the audio file.
@@ -141,7 +143,7 @@ def _eval_results(result: RunResult) -> list[Any]:
     }
     return [
         EvalResult(metric_type=kind, metric_name=f"{label} ({level}s)", metric_value=round(float(value), 4), **shared)
-        for level, scores in (("track", result.track), ("segment", result.segment))
+        for level, scores in result.levels.items()
         for kind, label, value in (
             ("accuracy", "Accuracy", scores.accuracy.value),
             ("f1", "Macro F1", scores.macro_f1.value),
@@ -153,11 +155,13 @@ def _values(result: RunResult) -> dict[str, Any]:
     """Return everything that the template prints, by the names that it uses."""
     data, training = result.data, result.training
     sources = [source for source in (data.source, data.test_source) if source is not None]
+    test_tracks = sum(data.tracks.get("test", {}).values())
+    ci = next(iter(result.levels.values())).accuracy.ci95
     return {
         "title": card_title(result),
         "result": result,
         "name": _shown(result.name),
-        "levels": {"track": _level(result.track), "segment": _level(result.segment)},
+        "levels": {level: _level(scores) for level, scores in result.levels.items()},
         "protocol_seed": "none" if result.split.seed is None else result.split.seed,
         "source": source_link(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
@@ -169,11 +173,13 @@ def _values(result: RunResult) -> dict[str, Any]:
         "licence": None if training is None else Markdown(licence_of(result.model.base_model)[1]),
         # the code of our own models lies beside the weights; all others are transformers' own
         "own_code": result.model.model_type in OWN_MODELS,
+        "is_floor": result.model.model_type == FLOOR_MODEL,
         "task": Markdown(pipeline_task(result.model.model_type)),
         "own_task": Markdown(OWN_TASK),
         "widget_clips": [(genre.capitalize(), Markdown(path)) for genre, path in WIDGET_FILES.items()],
         "reported": REPORTED.get(result.model.model_type) if training is not None else None,
-        "folder": Markdown(FOLDER),
+        "folds": _folds(result),
+        "folder": Markdown(FOLDER if result.split.folds is None else f"{FOLDER}/fold-0"),
         "clip": Markdown(CLIP),
         "sampling_rate": Markdown(f"{data.sampling_rate:,}"),
         "rate": Markdown(data.sampling_rate),
@@ -196,8 +202,10 @@ def _values(result: RunResult) -> dict[str, Any]:
         "rerun_options": Markdown(_rerun_options(result)),
         "evaluated": Markdown(shlex.quote("demo" if _is_demo(data.source, data.is_demo) else _shown(data.source))),
         "environment": _environment(result),
-        "few_tracks": result.track.n < FEW_TRACKS,
-        "interval_points": None if (ci := result.track.accuracy.ci95) is None else f"{100 * (ci[1] - ci[0]):.0f}",
+        "test_tracks": Markdown(f"{test_tracks:,} track{'' if test_tracks == 1 else 's'}"),
+        "few_tracks": test_tracks < FEW_TRACKS,
+        "interval_points": None if ci is None else f"{100 * (ci[1] - ci[0]):.0f}",
+        **_floor(result),
     }
 
 
@@ -236,6 +244,29 @@ def _level(scores: LevelScores) -> dict[str, Any]:
     }
 
 
+def _floor(result: RunResult) -> dict[str, Any]:
+    """Return what the template says of the floor: its row of the results, the paired test, and whether it is beaten."""
+    floor, training = result.floor, result.training
+    if floor is None:
+        # records of before there was a floor say nothing of it
+        return {"floor": None, "without_floor": training is not None and training.resolved.get("floor") is False}
+    ci = floor.difference.ci95
+    return {
+        "floor": {
+            "beaten": floor.beaten,
+            "verdict": floor.verdict,
+            "track": Markdown(format_interval(floor.track)) if floor.track else "not defined",
+            "segment": Markdown(format_interval(floor.segment)),
+            "difference": f"{100 * floor.difference.value:+.1f} points",
+            "interval": None if ci is None else Markdown(f"[{100 * ci[0]:+.1f}, {100 * ci[1]:+.1f}]"),
+            "run_alone": floor.run_alone,
+            "floor_alone": floor.floor_alone,
+            "p_value": Markdown(format_p_value(floor.p_value)),
+        },
+        "without_floor": False,
+    }
+
+
 def _genre_row(scores: GenreScores) -> tuple[Any, ...]:
     """Return precision, recall, F1 and support; without a true item nothing was measured."""
     if not scores.support:
@@ -253,6 +284,16 @@ def _counts(result: RunResult) -> list[tuple[str, list[str]]]:
     ]
     totals = [f"{sum(tracks[part].values()):,} ({sum(segments.get(part, {}).values()):,})" for part in parts]
     return [*rows, (Markdown("*all*"), totals)]
+
+
+def _folds(result: RunResult) -> dict[str, Any] | None:
+    """Return the test tracks of each fold of a cross-validation, genre by genre; `None` of any other record."""
+    folds = result.split.folds
+    if folds is None:
+        return None
+    rows = [(genre, [f"{fold.get(genre, 0):,}" for fold in folds]) for genre in result.data.genres]
+    totals = (Markdown("*all*"), [f"{sum(fold.values()):,}" for fold in folds])
+    return {"number": len(folds), "rows": [*rows, totals]}
 
 
 def _options(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -300,7 +341,7 @@ def _rerun_options(result: RunResult) -> str:
         return ""
     data, options = result.data, result.training.resolved
     sources = {"dataset": data.source, "test_dataset": data.test_source}
-    base = options.get("model_name_or_path", OWN_MODELS[0])
+    base = options.get("model_name_or_path", DEFAULT_MODEL)
     local = {
         **{
             name: source is not None and not is_hub_id(source) and not _is_demo(source, data.is_demo)

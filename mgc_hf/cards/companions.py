@@ -61,7 +61,7 @@ def eval_results(result: RunResult) -> list[dict[str, Any]]:
         return []
     hashed = "" if result.split.hash is None else f", split {result.split.hash}"
     entries = []
-    for level, scores in (("track", result.track), ("segment", result.segment)):
+    for level, scores in result.levels.items():
         figures: dict[str, Interval] = {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
         for name, figure in figures.items():
             entries.append(

@@ -43,8 +43,8 @@ def render_index(results: Mapping[str, RunResult]) -> str:
             Markdown(f"{result.model.num_parameters:,}"),
             source_text(result),
             Markdown(f"`{result.protocol}`, {leak}"),
-            result.track.n,
-            Markdown(format_interval(result.track.accuracy)),
+            sum(result.data.tracks.get("test", {}).values()),
+            Markdown(format_interval(result.track.accuracy)) if result.track else "not defined",
             Markdown(format_interval(result.segment.accuracy)),
             Markdown(f"{reported.system}: {reported.accuracy} %") if reported else "",
         )

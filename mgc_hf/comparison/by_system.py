@@ -40,7 +40,6 @@ def _section(system: System, runs: list[RunEntry]) -> Section:
 def _row(run: RunEntry) -> list[Cell]:
     result = run.result
     mark = "leaky" if result.leaky else None
-    pooled = run.unit == "track"
     seconds = [one.training.seconds for one in run.trained if one.training]
     chosen = sorted({f"{one.training.selected}" for one in run.trained if one.training})
     where = f"{run.source}" if run.commit else run.folder.name
@@ -48,8 +47,8 @@ def _row(run: RunEntry) -> list[Cell]:
         Cell(protocol_title(run.protocol)),
         Cell(str(run.seed) if run.seed >= 0 else "none", run.seed),
         Cell(result.leak, mark=mark),
-        interval_cell(result.track.accuracy, mark) if pooled else missing("not defined"),
-        number(result.track.n),
+        missing("not defined") if result.track is None else interval_cell(result.track.accuracy, mark),
+        missing("not defined") if result.track is None else number(result.track.n),
         interval_cell(result.segment.accuracy, mark),
         number(result.segment.n),
         interval_cell(run.scores.macro_f1, mark),

@@ -9,7 +9,7 @@ from mgc_hf.results import FloorRecord, Interval, LevelScores
 
 
 def write_figures(material: Material, path: str | Path) -> None:
-    """Write `results.parquet` atomically: one row per run and level; what was not measured is null.
+    """Write `results.parquet` atomically: one row per run and level that is defined; what was not measured is null.
 
     Args:
         material ([`Material`]): The runs.
@@ -18,7 +18,7 @@ def write_figures(material: Material, path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [_row(run, level) for run in material.runs for level in ("track", "segment")]
+    rows = [_row(run, level) for run in material.runs for level in run.result.levels]
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
     with atomic_path(path) as temporary:
@@ -27,7 +27,7 @@ def write_figures(material: Material, path: str | Path) -> None:
 
 def _row(run: RunEntry, level: str) -> dict[str, Any]:
     result = run.result
-    scores: LevelScores = getattr(result, level)
+    scores = result.levels[level]
     trainings = [one.training for one in run.trained if one.training is not None]
     return {
         "run": run.key,
@@ -48,8 +48,6 @@ def _row(run: RunEntry, level: str) -> dict[str, Any]:
         "data_revision": result.data.tested[1],
         "is_demo": result.data.is_demo,
         "level": level,
-        # a track whose segments were trained on is not recognised as a track
-        "defined": level == "segment" or run.unit == "track",
         "n": scores.n,
         **_interval("accuracy", scores.accuracy),
         **_interval("macro_f1", scores.macro_f1),

@@ -13,7 +13,7 @@ from mgc_hf import outputs
 from mgc_hf.comparison.reading import find_finished
 from mgc_hf.errors import RecordError
 from mgc_hf.predictions import Predictions
-from mgc_hf.results import PICTURE_FILES, LevelScores, RunResult
+from mgc_hf.results import FLOOR_MODEL, PICTURE_FILES, LevelScores, RunResult
 
 
 @dataclass(frozen=True, order=True)
@@ -83,7 +83,7 @@ class RunEntry:
     @property
     def scores(self) -> LevelScores:
         """Scores at the level that its protocol divides."""
-        return self.result.segment if self.unit == "segment" else self.result.track
+        return next(iter(self.result.levels.values()))
 
     @property
     def trained(self) -> tuple[RunResult, ...]:
@@ -204,7 +204,7 @@ def identify_kind(kind: str, base: str | None, size: str | None) -> System:
         size (`str`, *optional*): Size of an architecture built from scratch.
     """
     rank, key, title, paper = _KINDS.get(kind, (_OTHERS, slug(kind), kind, None))
-    if kind == FLOOR_TYPE:
+    if kind == FLOOR_MODEL:
         return identify_floor()
     if kind in _FROM_SCRATCH_ALWAYS:
         return System(rank, key, title, "trained from scratch on mel-spectrograms", paper, faithful=True)
@@ -219,13 +219,11 @@ def identify_kind(kind: str, base: str | None, size: str | None) -> System:
 
 def identify_floor() -> System:
     """Return the linear floor, which has runs of its own or stands in the folders of others."""
-    rank, key, title, _ = _KINDS[FLOOR_TYPE]
+    rank, key, title, _ = _KINDS[FLOOR_MODEL]
     about = "a linear classifier on statistics of frame features, the floor that any other system should be above"
     return System(rank, key, title, about, is_floor=True)
 
 
-#: `model_type` of the linear floor.
-FLOOR_TYPE = "stats_floor"
 _OTHERS, _LAST = 4, 5
 #: Type of a model -> place in the report, name in addresses, name, and the paper's system.
 _KINDS: dict[str, tuple[int, str, str, str | None]] = {
@@ -236,12 +234,12 @@ _KINDS: dict[str, tuple[int, str, str, str | None]] = {
     "whisper": (_OTHERS, "whisper", "Whisper encoder", None),
     "wav2vec2-bert": (_OTHERS, "wav2vec2-bert", "wav2vec2-bert", None),
     "audio-spectrogram-transformer": (_OTHERS, "ast", "AST", None),
-    FLOOR_TYPE: (_LAST, "floor", "Linear floor", None),
+    FLOOR_MODEL: (_LAST, "floor", "Linear floor", None),
 }
 _FROM_SCRATCH_ALWAYS = ("mel_lstm",)
 
-#: Files of a run that a report reads beside record and predictions.
-FLOOR_FILE, AUDIT_FILE = "floor.parquet", "audit.json"
+#: What `mgc-hf audit --output` writes beside a run, by its name here.
+AUDIT_FILE = "audit.json"
 _FOLD = re.compile(r"fold-(\d+)")
 _NAMED = re.compile(r"([^=/\\]+)=(.+)", re.DOTALL)
 
@@ -253,7 +251,7 @@ def _place(run: RunEntry) -> tuple[System, int, str, int]:
 def _read(given: str) -> RunEntry:
     name, source = _named(given)
     found = find_finished(
-        source, (FLOOR_FILE, AUDIT_FILE, PICTURE_FILES["waveforms"], PICTURE_FILES["mel_spectrograms"])
+        source, (outputs.FLOOR, AUDIT_FILE, PICTURE_FILES["waveforms"], PICTURE_FILES["mel_spectrograms"])
     )
     result, folder = found.result, found.folder
     if result.split.fold is not None:
@@ -295,7 +293,7 @@ def _read_folds(folder: Path) -> tuple[RunResult, ...]:
 
 
 def _read_floor(folder: Path, predictions: Predictions) -> Predictions | None:
-    path = folder / FLOOR_FILE
+    path = folder / outputs.FLOOR
     if not path.is_file():
         return None
     floor = Predictions.load(path).of_part("test")

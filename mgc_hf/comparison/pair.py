@@ -9,16 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mgc_hf.comparison.reading import Answers, FoundRun, answers, count_tracks, find_finished
+from mgc_hf.comparison.reading import FoundRun, count_tracks, find_finished
 from mgc_hf.errors import RecordError
-from mgc_hf.evaluation.intervals import (
-    NUM_RESAMPLES,
-    accuracy_interval,
-    difference_with_width,
-    paired_difference,
-)
-from mgc_hf.evaluation.paired import ALPHA, POWER, PairedTest, mcnemar
-from mgc_hf.results import Interval, format_interval
+from mgc_hf.evaluation.intervals import NUM_RESAMPLES, accuracy_interval
+from mgc_hf.evaluation.paired import ALPHA, POWER, PairedTest, compare_answers
+from mgc_hf.results import Interval, format_interval, format_p_value
 
 
 @dataclass(frozen=True)
@@ -124,12 +119,7 @@ class Comparison:
                 f"needed to tell such systems apart ({100 * ALPHA:.0f} % two-sided, power {POWER})"
             )
         name = "exact McNemar test" if self.unit == "track" else "exact sign test"
-        return f"Of {count_tracks(test.n, 'common test ')}, {said} ({name}, {format_p(p)}): {told}."
-
-
-def format_p(value: float) -> str:
-    """Return a p-value in words: `p = 0.146`."""
-    return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
+        return f"Of {count_tracks(test.n, 'common test ')}, {said} ({name}, {format_p_value(p)}): {told}."
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:
@@ -149,45 +139,44 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
         RecordError: The runs share no test track, are of different protocols, or do not agree about a track's genre.
         OptionError: Fewer than 100 resamples.
     """
-    runs = [_Run.find(str(source)) for source in (first, second)]
+    runs = [find_finished(str(source)) for source in (first, second)]
     one, other = runs
-    names = [run.found.name for run in runs]
-    if one.found.result.protocol != other.found.result.protocol:
+    names = [run.name for run in runs]
+    if one.result.protocol != other.result.protocol:
         raise RecordError(
-            f"{one.found.source} is of protocol {one.found.result.protocol} and {other.found.source} of {other.found.result.protocol}: what "
+            f"{one.source} is of protocol {one.result.protocol} and {other.source} of {other.result.protocol}: what "
             "they were tested for differs, so they are not compared; give two runs of one protocol"
         )
-    unit = one.found.result.split.unit
+    unit = one.result.split.unit
     ids, rows, places = np.intersect1d(one.answers.ids, other.answers.ids, return_indices=True)
     if not len(ids):
         raise RecordError(
-            f"{one.found.source} and {other.found.source} share no test {unit} (the one has {_some(one.answers.ids)}, the other "
+            f"{one.source} and {other.source} share no test {unit} (the one has {_some(one.answers.ids)}, the other "
             f"{_some(other.answers.ids)}), so they cannot be compared; give two runs of the same data and seed, or judge one model "
             "on the other's test part by mgc-hf evaluate --split"
         )
-    if unit == "segment" and one.windows != other.windows:
+    if unit == "segment" and _windows(one) != _windows(other):
         raise RecordError(
-            f"{one.found.source} was tested on windows of {one.windows[0]} s every {one.windows[1]} s and {other.found.source} on "
-            f"windows of {other.windows[0]} s every {other.windows[1]} s: their segments are not the same"
+            f"{one.source} was tested on windows of {_windows(one)[0]} s every {_windows(one)[1]} s and {other.source} on "
+            f"windows of {_windows(other)[0]} s every {_windows(other)[1]} s: their segments are not the same"
         )
-    wrong = np.flatnonzero(one.answers.genre[rows] != other.answers.genre[places])
+    wrong = np.flatnonzero(one.genre[rows] != other.genre[places])
     if len(wrong):
         at = wrong[0]
         raise RecordError(
-            f"{one.found.source} and {other.found.source} do not agree about {len(wrong)} of {len(ids)} common test {unit}s ({ids[at]} "
-            f"is {one.answers.genre[rows[at]]} and {other.answers.genre[places[at]]}): they were not tested on the same data"
+            f"{one.source} and {other.source} do not agree about {len(wrong)} of {len(ids)} common test {unit}s ({ids[at]} "
+            f"is {one.genre[rows[at]]} and {other.genre[places[at]]}): they were not tested on the same data"
         )
     track_id, right = one.answers.track_id[rows], (one.answers.right[rows], other.answers.right[places])
-    difference, interval = paired_difference(track_id, *right, seed=seed, num_resamples=num_resamples)
-    interval = difference_with_width(interval, difference, len(np.unique(track_id)))
+    difference, test = compare_answers(track_id, *right, unit, seed=seed, num_resamples=num_resamples)
     if names[0] == names[1]:  # two folders of one name
-        names = [run.found.source for run in runs]
+        names = [run.source for run in runs]
     compared = [
         ComparedRun(
-            run.found.source,
+            run.source,
             name,
-            run.found.commit,
-            run.found.result.leaky,
+            run.commit,
+            run.result.leaky,
             run.tested_on,
             len(np.unique(run.answers.track_id)),
             Interval(float(found.mean()), accuracy_interval(track_id, found, seed=seed, num_resamples=num_resamples)),
@@ -195,72 +184,37 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
         for run, name, found in zip(runs, names, right, strict=True)
     ]
     return Comparison(
-        one.found.result.protocol,
+        one.result.protocol,
         unit,
         compared[0],
         compared[1],
-        Interval(difference, interval),
-        mcnemar(*right) if unit == "track" else by_track(track_id, *right),
+        difference,
+        test,
         _notes(one, other, len(ids)),
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The test part of a run, and what it was asked."""
-
-    found: FoundRun
-    answers: Answers
-
-    @classmethod
-    def find(cls, source: str) -> "_Run":
-        """Read a run ([`find_finished`])."""
-        found = find_finished(source)
-        return cls(found, answers(found.predictions, found.result.split.unit, found.tracks))
-
-    @property
-    def tested_on(self) -> str:
-        """Data that the test part is of."""
-        return self.found.result.data.tested[0]
-
-    @property
-    def windows(self) -> tuple[float, float]:
-        """Length of a segment and distance to the next, seconds."""
-        return self.found.result.data.segment_seconds, self.found.result.data.hop_seconds
+def _windows(run: FoundRun) -> tuple[float, float]:
+    """Return length of a segment and distance to the next, seconds."""
+    return run.result.data.segment_seconds, run.result.data.hop_seconds
 
 
-def by_track(track_id: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest:
-    """Compare answers by track, since those of one track go together: it counts for who has more of them right.
-
-    Args:
-        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each answer.
-        first, second (`np.ndarray` of `bool` or `float`, shape `(n,)`): Where the one and the other is right.
-
-    Returns:
-        [`PairedTest`]: `both` are the tracks that are equal, `neither` is 0.
-    """
-    _, row = np.unique(track_id, return_inverse=True)
-    lead = np.bincount(row, weights=first.astype(float) - second.astype(float))
-    lead = np.round(lead, 9)  # means over segments that come out equal may differ in their last digits
-    return PairedTest(int((lead == 0).sum()), int((lead > 0).sum()), int((lead < 0).sum()), 0)
-
-
-def _notes(one: _Run, other: _Run, shared: int) -> list[str]:
+def _notes(one: FoundRun, other: FoundRun, shared: int) -> list[str]:
     """Say what a reader must know to judge the figures."""
-    leaks = [run.found.result.leak for run in (one, other)]
-    notes = [
-        f"protocol {one.found.result.protocol} ({leaks[0] if leaks[0] == leaks[1] else f'A {leaks[0]}, B {leaks[1]}'})"
-    ]
-    if one.found.result.split.hash != other.found.result.split.hash:
+    leaks = [run.result.leak for run in (one, other)]
+    notes = [f"protocol {one.result.protocol} ({leaks[0] if leaks[0] == leaks[1] else f'A {leaks[0]}, B {leaks[1]}'})"]
+    if one.result.split.hash != other.result.split.hash:
         notes.append("the splits differ, so that the two may have been trained on other tracks")
     if not len(one.answers.ids) == len(other.answers.ids) == shared:
-        numbers = f"the {len(one.answers.ids)} test {one.found.result.split.unit}s of A and the {len(other.answers.ids)} of B"
+        numbers = (
+            f"the {len(one.answers.ids)} test {one.result.split.unit}s of A and the {len(other.answers.ids)} of B"
+        )
         notes.append(f"{shared} are in both {numbers}; the rest is left out")
     if one.tested_on != other.tested_on:
         notes.append(
             f"A was tested on {one.tested_on}, B on {other.tested_on}: tracks of one name are taken as the same"
         )
-    if one.found.result.data.is_demo or other.found.result.data.is_demo:
+    if one.result.data.is_demo or other.result.data.is_demo:
         notes.append("the data is the synthetic demo corpus: these figures say nothing about real music")
     return notes
 

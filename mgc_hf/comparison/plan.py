@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.comparison.material import FLOOR_TYPE, System, identify_kind, named_system, slug
+from mgc_hf.comparison.material import System, identify_kind, named_system, slug
 from mgc_hf.errors import OptionError
 from mgc_hf.outputs import display_name
+from mgc_hf.results import FLOOR_MODEL
 
 #: Name of a system -> its recipe and, to tell of a run that is not there, its type of model.
 RECIPES = {
@@ -18,7 +19,7 @@ RECIPES = {
     "hubert": ("hubert.py", "hubert"),
     "wavlm": ("wavlm.py", "wavlm"),
     "wav2vec2": ("wav2vec2.py", "wav2vec2"),
-    "floor": ("floor.py", FLOOR_TYPE),
+    "floor": ("floor.py", FLOOR_MODEL),
 }
 #: Systems that have an architecture to build from scratch, in a size.
 _SIZED = ("hubert", "wavlm", "wav2vec2")

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from mgc_hf.comparison.material import Material, RunEntry, System, identify_floor
-from mgc_hf.comparison.pair import by_track
-from mgc_hf.comparison.reading import Answers, answers
 from mgc_hf.evaluation.intervals import LEVELS, NUM_RESAMPLES, accuracy_interval, difference_with_width
-from mgc_hf.evaluation.paired import PairedTest, holm
+from mgc_hf.evaluation.paired import Answers, PairedTest, by_track, holm
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import Interval
 
@@ -179,7 +177,7 @@ def _asked(material: Material, protocol: str, unit: str | None = None) -> dict[S
     found: dict[System, dict[int, Answers]] = {}
     runs = material.of(protocol=protocol)
     for run in runs:
-        found.setdefault(run.system, {})[run.seed] = answers(run.predictions, unit or run.unit)
+        found.setdefault(run.system, {})[run.seed] = Answers.of(run.predictions, unit or run.unit)
     if not any(system.is_floor for system in found):
         floors = {run.seed: _floor_of(run, unit) for run in reversed(runs) if run.floor is not None}
         if floors:
@@ -190,7 +188,7 @@ def _asked(material: Material, protocol: str, unit: str | None = None) -> dict[S
 def _floor_of(run: RunEntry, unit: str | None) -> Answers:
     floor: Predictions | None = run.floor
     assert floor is not None
-    return answers(floor, unit or run.unit)
+    return Answers.of(floor, unit or run.unit)
 
 
 def _pool(several: Any) -> Answers:

@@ -8,8 +8,9 @@ import numpy as np
 
 from mgc_hf import outputs
 from mgc_hf.errors import CheckpointError, RecordError
+from mgc_hf.evaluation.paired import Answers
 from mgc_hf.hub import find_run
-from mgc_hf.predictions import Predictions, TrackPredictions, most_probable
+from mgc_hf.predictions import Predictions
 from mgc_hf.results import RunResult, format_interval
 
 _FILES = (outputs.RESULTS, outputs.PREDICTIONS)
@@ -26,7 +27,7 @@ class FoundRun:
         commit (`str`, *optional*): Commit on the Hub.
         result ([`RunResult`]): Its record.
         predictions ([`Predictions`]): Its test part.
-        tracks ([`TrackPredictions`]): The same, pooled to tracks.
+        answers ([`Answers`]): Which tracks it has right, or segments where the protocol divides those.
     """
 
     source: str
@@ -35,24 +36,17 @@ class FoundRun:
     commit: str | None
     result: RunResult
     predictions: Predictions
-    tracks: TrackPredictions
+    answers: Answers
 
+    @property
+    def genre(self) -> np.ndarray:
+        """True genre of each answer, shape `(n,)`."""
+        return np.array(self.predictions.genres)[self.answers.label]
 
-@dataclass(frozen=True)
-class Answers:
-    """What a system was asked and where it was right: one item a track, or a segment where the protocol divides those.
-
-    Args:
-        ids (`np.ndarray` of `str`, shape `(n,)`): The items: a track's id, or it with the number of the segment.
-        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each.
-        genre (`np.ndarray` of `str`, shape `(n,)`): Its true genre.
-        right (`np.ndarray` of `bool`, shape `(n,)`): Whether the most probable genre is the true one.
-    """
-
-    ids: np.ndarray
-    track_id: np.ndarray
-    genre: np.ndarray
-    right: np.ndarray
+    @property
+    def tested_on(self) -> str:
+        """Data that the test part is of."""
+        return self.result.data.tested[0]
 
 
 def find_finished(source: str, others: Sequence[str] = ()) -> FoundRun:
@@ -76,35 +70,18 @@ def find_finished(source: str, others: Sequence[str] = ()) -> FoundRun:
             )
     result = RunResult.load(folder / outputs.RESULTS)
     predictions = Predictions.load(folder / outputs.PREDICTIONS).of_part("test")
+    unit = result.split.unit
     try:
-        tracks = predictions.to_tracks()
+        answers = Answers.of(predictions, unit)
     except RecordError as error:
         raise RecordError(f"{source}: {error}") from error
-    right = tracks.predicted == tracks.label
-    if len(right) != result.track.n or right.sum() != round(result.track.accuracy.value * result.track.n):
+    right, scores = answers.right, next(iter(result.levels.values()))
+    if len(right) != scores.n or right.sum() != round(scores.accuracy.value * scores.n):
         raise RecordError(
-            f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {count_tracks(len(right), 'test ')} right and "
-            f"{outputs.RESULTS} {format_interval(result.track.accuracy)} of {result.track.n}: they are not of one run"
+            f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {len(right)} test {unit}s right and {outputs.RESULTS} "
+            f"{format_interval(scores.accuracy)} of {scores.n}: they are not of one run"
         )
-    return FoundRun(source, outputs.display_name(repo_id), folder, commit, result, predictions, tracks)
-
-
-def answers(predictions: Predictions, unit: str, tracks: TrackPredictions | None = None) -> Answers:
-    """Return what a system was asked and where it was right.
-
-    Args:
-        predictions ([`Predictions`]): Its test part.
-        unit (`str`): `track` or `segment`.
-        tracks ([`TrackPredictions`], *optional*): The predictions pooled to tracks, where that was done before.
-    """
-    genres = np.array(predictions.genres)
-    if unit == "track":
-        tracks = tracks or predictions.to_tracks()
-        track_id, label, predicted = tracks.track_id.astype(str), tracks.label, tracks.predicted
-        return Answers(track_id, track_id, genres[label], predicted == label)
-    track_id, label = predictions.track_id.astype(str), predictions.label
-    ids = np.array([f"{track}#{number}" for track, number in zip(track_id, predictions.segment, strict=True)])
-    return Answers(ids, track_id, genres[label], most_probable(predictions.probabilities) == label)
+    return FoundRun(source, outputs.display_name(repo_id), folder, commit, result, predictions, answers)
 
 
 def count_tracks(count: int, kind: str = "") -> str:

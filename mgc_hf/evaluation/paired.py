@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from mgc_hf.errors import OptionError, RecordError
+from mgc_hf.evaluation.intervals import NUM_RESAMPLES, difference_with_width, paired_difference
+from mgc_hf.predictions import Predictions, most_probable
+from mgc_hf.results import Interval
 
 #: Two-sided level, and the chance of finding a difference that is there.
 ALPHA, POWER = 0.05, 0.8
@@ -68,6 +71,91 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> PairedTest:
     one, other = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     kinds = (one & other, one & ~other, ~one & other, ~one & ~other)
     return PairedTest(*(int(kind.sum()) for kind in kinds))
+
+
+def by_track(track_id: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest:
+    """Compare two systems on segments, which go together by track: a track counts for the one with more of them right.
+
+    Args:
+        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each segment.
+        first, second (`np.ndarray` of `bool`, shape `(n,)`): Where the one and the other system is right; or shares.
+
+    Returns:
+        [`PairedTest`]: `both` are the tracks of which both have as many right, and `neither` is 0.
+    """
+    _, row = np.unique(track_id, return_inverse=True)
+    lead = np.bincount(row, weights=first.astype(float) - second.astype(float))
+    lead = np.round(lead, 9)  # shares that come out equal may differ in their last digits
+    return PairedTest(int((lead == 0).sum()), int((lead > 0).sum()), int((lead < 0).sum()), 0)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which items of a test part a system has right: tracks, or segments where the protocol divides those.
+
+    Args:
+        ids (`np.ndarray` of `str`, shape `(n,)`): Id of each item.
+        track_id (`np.ndarray` of `str`, shape `(n,)`): Its track.
+        label (`np.ndarray` of `int64`, shape `(n,)`): Its true class.
+        right (`np.ndarray` of `bool`, shape `(n,)`): Whether it was found.
+    """
+
+    ids: np.ndarray
+    track_id: np.ndarray
+    label: np.ndarray
+    right: np.ndarray
+
+    @classmethod
+    def of(cls, predictions: Predictions, unit: str) -> "Answers":
+        """Take the items of predictions.
+
+        Args:
+            predictions ([`Predictions`]): Of one part.
+            unit (`str`): `track` or `segment`: what the protocol divides.
+
+        Raises:
+            RecordError: The segments of a track disagree about its label.
+        """
+        if unit == "segment":
+            track_id = predictions.track_id.astype(str)
+            pairs = zip(track_id, predictions.segment, strict=True)
+            ids = np.array([f"{track}#{number}" for track, number in pairs])
+            right = most_probable(predictions.probabilities) == predictions.label
+            return cls(ids, track_id, predictions.label, right)
+        tracks = predictions.to_tracks()
+        ids = tracks.track_id.astype(str)
+        return cls(ids, ids, tracks.label, tracks.predicted == tracks.label)
+
+
+def compare_answers(
+    track_id: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    unit: str,
+    *,
+    seed: int = 0,
+    num_resamples: int = NUM_RESAMPLES,
+) -> tuple[Interval, PairedTest]:
+    """Compare two systems on the same items.
+
+    Args:
+        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each item.
+        first, second (`np.ndarray` of `bool`, shape `(n,)`): Where the one and the other system is right.
+        unit (`str`): What an item is: `track`, or `segment`, where tracks are tested [`by_track`].
+        seed (`int`, *optional*, defaults to 0): Seed of the bootstrap.
+        num_resamples (`int`, *optional*, defaults to 2,000): At least 100.
+
+    Returns:
+        `tuple[Interval, PairedTest]`: Accuracy of the first less that of the second with its paired interval, -1 to 1, and
+        the exact test.
+
+    Raises:
+        OptionError: Fewer than 100 resamples.
+        RecordError: There is no item, or the arrays differ in length.
+    """
+    value, interval = paired_difference(track_id, first, second, seed=seed, num_resamples=num_resamples)
+    interval = difference_with_width(interval, value, len(np.unique(track_id)))
+    return Interval(value, interval), mcnemar(first, second) if unit == "track" else by_track(track_id, first, second)
 
 
 def sign_test(first: int, second: int) -> float:

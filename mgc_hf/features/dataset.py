@@ -296,7 +296,7 @@ def prepare(
     extractor = BatchExtractor(feature_extractor, whole_segment(feature_extractor, rows))
     augmentation.check(has_spectrograms=extractor.has_spectrograms, whole_tracks=whole_tracks)
     source: FeatureSource
-    if augmentation.changes_waveform or not extractor.has_spectrograms:
+    if augmentation.changes_waveform or extractor.has_waveforms:
         source = LiveFeatures(SegmentReader(reader, rows.take(served), seed, whole_tracks), extractor, augmentation)
     else:
         features = extract_features(tracks, rows, feature_extractor, seed=seed)

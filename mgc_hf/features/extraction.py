@@ -50,10 +50,11 @@ class BatchExtractor:
 
     Attributes:
         name (`str`): The model's input: `input_features` or `input_values`.
-        shape (`tuple[int, ...]`): Shape of a row: `(num_frames, num_mel_bins)`, or `(num_samples,)` for models that
-            take the waveform.
+        shape (`tuple[int, ...]`): Shape of a row: `(num_frames, num_mel_bins)`, `(num_samples,)` for models that take
+            the waveform, or `(num_features,)` for those that take one vector a segment.
         num_frames (`int`): Frames of a row that is not padded (for waveform models: samples).
         has_spectrograms (`bool`): Whether a row has an axis of frequency.
+        has_waveforms (`bool`): Whether a row is the waveform itself, one value a sample.
         frames_last (`bool`): Whether the frames are the last axis (Whisper) and not the first.
         least_samples (`int`): Samples that shorter waveforms are filled up to with silence, from [`shortest_input`].
 
@@ -80,6 +81,7 @@ class BatchExtractor:
             )
         self.shape: tuple[int, ...] = np.shape(whole[self.name])[1:]
         self.has_spectrograms = len(self.shape) == 2
+        self.has_waveforms = not self.has_spectrograms and self.shape[0] >= self.segment_samples
         bands = getattr(feature_extractor, "feature_size", None)
         self.frames_last = self.has_spectrograms and self.shape[0] == bands != self.shape[1]
         self.num_frames = self.shape[-1 if self.frames_last else 0]

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mgc_hf.errors import PublishError
+from mgc_hf.models import OWN_MODELS
 from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 
 #: Patterns of the paths that go to the Hub, with `/` between folders; `*` does not cross one. What is there under such a
@@ -19,13 +20,14 @@ PUBLISHED = (
     "model.safetensors.index.json",
     "config.json",
     "preprocessor_config.json",
-    "*_mel_lstm.py",
+    *(f"*_{model_type}.py" for model_type in OWN_MODELS),
     "pipeline_genre.py",
     # what is known of it
     "README.md",
     "LICENSE",
     "results.json",
     "predictions.parquet",
+    "floor.parquet",
     "split.json",
     "recordings.json",
     "resolved.yaml",
@@ -110,6 +112,11 @@ def list_contents(folder: str | Path) -> list[Content]:
             "put the files themselves there (cp -rL makes such a copy of a folder)"
         )
     names = {content.path for content in found}
+    if "config.json" not in names and (folder / "fold-0").is_dir():
+        raise PublishError(
+            f"{folder}: is a cross-validated run, which is several models and not one; push the folder of a fold "
+            f"({folder / 'fold-0'})"
+        )
     absent = [name for name in NEEDED if name not in names]
     if not any(name.endswith(".safetensors") for name in names):
         absent.append("model.safetensors")

@@ -25,6 +25,7 @@ from mgc_hf.models.checkpoint import (
 )
 from mgc_hf.models.dropout import use_cpu_dropout
 from mgc_hf.models.fine_tuning import FineTuning, merge_lora
+from mgc_hf.models.own import input_size_name, own_class
 from mgc_hf.models.window import cut_positions, fit_extractor
 
 
@@ -86,7 +87,8 @@ def plan_model(
     """Look at a model's configuration and feature extractor, and refuse what does not go together with it.
 
     Args:
-        name_or_path (`str`): `"mel_lstm"` for the LSTM from scratch, or a folder or Hub id of an audio classifier.
+        name_or_path (`str`): One of `OWN_MODELS` (`"mel_lstm"`) from scratch, or a folder or Hub id of an audio
+            classifier.
         segment_seconds (`float`): Length of the segments that it will be given, seconds.
         hop_seconds (`float`, *optional*): Step between the windows of a clip in evaluation and prediction, seconds;
             `segment_seconds` by default.
@@ -112,7 +114,7 @@ def plan_model(
     pretrained = not from_scratch and not own
     if own:
         windows = {"segment_seconds": segment_seconds, "hop_seconds": hop_seconds}
-        config, extractor = _own_model(model_values, {**windows, **feature_values})
+        config, extractor = _own_model(name_or_path, model_values, {**windows, **feature_values})
     elif from_scratch:
         config, extractor = _architecture(name_or_path, size, model_values, feature_values)
     else:
@@ -122,6 +124,11 @@ def plan_model(
     if not own:
         fit_extractor(config, extractor, segment_seconds, hop_seconds)
     skeleton_class = _model_class(config)
+    if pretrained and is_fitted(skeleton_class):
+        raise OptionError(
+            f"--model_name_or_path {name_or_path}: is a {config.model_type}, which is fitted in closed form, so there is "
+            f"nothing in it to go on from; name {config.model_type} to fit a new one"
+        )
     attention = tuning.attention(skeleton_class, config, name_or_path)
     tuning.check(_skeleton(config, attention), name_or_path)
     if pretrained:
@@ -133,11 +140,16 @@ def build_model(name_or_path: str, genres: Sequence[str], **values: Any) -> tupl
     """Build a model with one output per genre, and its feature extractor: [`plan_model`] and [`ModelPlan.build`].
 
     Args:
-        name_or_path (`str`): `"mel_lstm"`, or a folder or Hub id of an audio classifier.
+        name_or_path (`str`): One of `OWN_MODELS`, or a folder or Hub id of an audio classifier.
         genres (`Sequence[str]`): Class names in label order.
         values: As for [`plan_model`].
     """
     return plan_model(name_or_path, **values).build(genres)
+
+
+def is_fitted(model: Any) -> bool:
+    """Whether a model (or its class) is fitted in closed form, not trained step by step."""
+    return hasattr(model, "set_discriminants")
 
 
 def finish_model(model: Any) -> Any:
@@ -165,15 +177,14 @@ def load_model(name_or_path: str | Path, revision: str | None = None) -> tuple[A
     return model, extractor
 
 
-def _own_model(model_values: Mapping[str, Any], feature_values: Mapping[str, Any]) -> tuple[Any, Any]:
-    from mgc_hf.models.mel_lstm import LogMelFeatureExtractor, MelLstmConfig
-
-    refuse_unknown("model_config", model_values, MelLstmConfig().to_dict())
-    refuse_unknown("feature_config", feature_values, LogMelFeatureExtractor().to_dict())
+def _own_model(model_type: str, model_values: Mapping[str, Any], feature_values: Mapping[str, Any]) -> tuple[Any, Any]:
+    config_class, extractor_class = own_class(model_type, "AutoConfig"), own_class(model_type, "AutoFeatureExtractor")
+    refuse_unknown("model_config", model_values, config_class().to_dict())
+    refuse_unknown("feature_config", feature_values, extractor_class().to_dict())
     with as_option_errors("feature_config"):
-        extractor = LogMelFeatureExtractor(**feature_values)
+        extractor = extractor_class(**feature_values)
     with as_option_errors("model_config"):
-        config = MelLstmConfig(**{"num_mel_bins": extractor.feature_size, **model_values})
+        config = config_class(**{input_size_name(model_type): extractor.feature_size, **model_values})
     return config, extractor
 
 
@@ -184,6 +195,8 @@ def _architecture(
         config, extractor = scratch.known_config(name_or_path), None
     else:
         config, extractor = read_config(name_or_path, {}), None
+        if size is not None and config.model_type in OWN_MODELS:
+            raise OptionError(f"--size {size} is for models of transformers; {name_or_path} is a {config.model_type}")
         if size is None:
             extractor = read_extractor(name_or_path, {})
     if size is not None:

@@ -9,29 +9,28 @@ from types import ModuleType
 
 import wrapt
 
+from mgc_hf.models import OWN_MODELS
 
-def _register_config(module: ModuleType) -> None:
-    from mgc_hf.models.mel_lstm import MelLstmConfig
-
-    module.AutoConfig.register(MelLstmConfig.model_type, MelLstmConfig, exist_ok=True)
-
-
-def _register_feature_extractor(module: ModuleType) -> None:
-    from mgc_hf.models.mel_lstm import LogMelFeatureExtractor, MelLstmConfig
-
-    module.AutoFeatureExtractor.register(MelLstmConfig, LogMelFeatureExtractor, exist_ok=True)
+#: Module of transformers -> the Auto classes in it.
+_AUTO_CLASSES = {
+    "configuration_auto": ("AutoConfig",),
+    "feature_extraction_auto": ("AutoFeatureExtractor",),
+    "modeling_auto": ("AutoModel", "AutoModelForAudioClassification"),
+}
 
 
-def _register_models(module: ModuleType) -> None:
-    from mgc_hf.models.mel_lstm import MelLstmConfig, MelLstmForAudioClassification, MelLstmModel
+def _register(module: ModuleType) -> None:
+    from mgc_hf.models.own import own_class
 
-    module.AutoModel.register(MelLstmConfig, MelLstmModel, exist_ok=True)
-    module.AutoModelForAudioClassification.register(MelLstmConfig, MelLstmForAudioClassification, exist_ok=True)
+    for auto_class in _AUTO_CLASSES[module.__name__.rpartition(".")[2]]:
+        for model_type in OWN_MODELS:
+            own = own_class(model_type, auto_class)
+            if own is not None:
+                key = model_type if auto_class == "AutoConfig" else own_class(model_type, "AutoConfig")
+                getattr(module, auto_class).register(key, own, exist_ok=True)
 
 
 def register_when_imported() -> None:
     """Register every class of ours with its Auto class as soon as transformers has imported that."""
-    auto = "transformers.models.auto"
-    wrapt.register_post_import_hook(_register_config, f"{auto}.configuration_auto")
-    wrapt.register_post_import_hook(_register_feature_extractor, f"{auto}.feature_extraction_auto")
-    wrapt.register_post_import_hook(_register_models, f"{auto}.modeling_auto")
+    for name in _AUTO_CLASSES:
+        wrapt.register_post_import_hook(_register, f"transformers.models.auto.{name}")

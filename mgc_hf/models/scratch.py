@@ -102,6 +102,4 @@ def extractor_for(config: Any) -> Any:
         return extractor_class(feature_size=config.num_mel_bins)
     if kind == "audio-spectrogram-transformer":
         return extractor_class(num_mel_bins=config.num_mel_bins, max_length=config.max_length)
-    if kind == "mel_lstm":
-        return extractor_class(num_mel_bins=config.num_mel_bins)
     return extractor_class(return_attention_mask=getattr(config, "feat_extract_norm", "layer") == "layer")

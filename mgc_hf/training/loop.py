@@ -15,11 +15,13 @@ from transformers.trainer_callback import TrainerState
 
 from mgc_hf.distributed import contact, on_main
 from mgc_hf.errors import OptionError
+from mgc_hf.models.build import is_fitted
 from mgc_hf.results import EpochRecord
 from mgc_hf.training import checkpoints
 from mgc_hf.training.arguments import trainer_arguments
 from mgc_hf.training.callbacks import EarlyStopping
 from mgc_hf.training.checkpoints import Checkpoint
+from mgc_hf.training.fitting import fit
 from mgc_hf.training.mirror import mirrored
 from mgc_hf.training.predicting import Validation
 from mgc_hf.training.signals import StoppedBySignal, StopSignals
@@ -39,7 +41,8 @@ class TrainOutcome:
         model (`PreTrainedModel`): The model with the selected weights, in evaluation mode, without autocast.
         trainer ([`~mgc_hf.training.trainer.GenreTrainer`]): For `predict`, which shares work among processes.
         history (`list[EpochRecord]`): One record per epoch, those before a resume included.
-        selected (`str`): Which weights the model holds: `best` on validation, `averaged` or `last`.
+        selected (`str`): Which weights the model holds: `best` on validation, `averaged`, `last`, or `fitted` in closed
+            form.
         selected_epoch (`float`): The epoch that they are from.
         epochs (`float`): Epochs trained.
         steps (`int`): Optimiser steps done.
@@ -72,7 +75,7 @@ def train(
     signature: dict[str, Any] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainOutcome:
-    """Train an audio classifier with transformers' Trainer.
+    """Train an audio classifier with transformers' Trainer, or fit it where it is one that is fitted in closed form.
 
     With a validation part, each epoch is validated, the best one by `options.metric_for_best_model` is kept, and
     early stopping is possible. Without one, all epochs are trained and the averaged or last weights are taken.
@@ -105,6 +108,8 @@ def train(
         DistributedError: Another process has ended or cannot be reached.
         StoppedBySignal: SIGTERM or SIGINT (a `SystemExit`).
     """
+    if is_fitted(model):
+        return fit(model, feature_extractor, train_data, options)
     validation = None
     if validation_data is not None and len(validation_data):
         if validation_rows is None:

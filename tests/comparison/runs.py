@@ -57,7 +57,7 @@ def run(
         protocol=protocol,
         leaky=protocol == "segment",
         seed=seed,
-        track=track,
+        track=None if unit == "segment" else track,
         segment=segment,
         data=dataclasses.replace(
             base.data,

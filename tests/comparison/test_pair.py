@@ -36,7 +36,8 @@ def save_run(folder, right, *, tracks=None, label=None, segments=1, part="test",
     folder.mkdir(parents=True)
     rows.save(folder / "predictions.parquet")
     track, segment = score(rows, num_resamples=0) if part == "test" else (result().track, result().segment)
-    record = result(track=track, segment=segment, **values)
+    by_segment = (split or {}).get("unit") == "segment"
+    record = result(track=None if by_segment else track, segment=segment, **values)
     record = dataclasses.replace(
         record,
         data=dataclasses.replace(record.data, **(data or {})),

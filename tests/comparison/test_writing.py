@@ -131,7 +131,7 @@ def test_the_folder_holds_all_of_it(report, material):
     for link in links:
         assert (report / link).is_file(), link
     table = pq.read_table(report / "results.parquet").to_pylist()
-    assert len(table) == 2 * len(material.runs)
+    assert len(table) == 2 * 3 + 2  # of segments that were divided there are no figures of tracks
     for row in table:
         entry = next(entry for entry in material.runs if entry.key == row["run"])
         scores = getattr(entry.result, row["level"])
@@ -141,7 +141,6 @@ def test_the_folder_holds_all_of_it(report, material):
             scores.n,
         )
         assert row["blues_f1"] == scores.per_genre["blues"].f1
-        assert row["defined"] == (row["level"] == "segment" or entry.protocol == "track")
     first = next(row for row in table if row["run"] == "lstm-track-0" and row["level"] == "track")
     assert (first["ece"], first["less_floor"], first["inference_seconds"], first["verdict"]) == (
         0.05,

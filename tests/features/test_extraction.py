@@ -109,7 +109,7 @@ class TestOtherExtractors:
         mixed = data.__getitems__([short, 0])
         assert mixed["input_values"].shape == (2, RATE)
         assert mixed["labels"].shape == (2, 3)
-        with pytest.raises(OptionError, match="takes waveforms"):
+        with pytest.raises(OptionError, match="takes spectrograms, which this one does not"):
             prepare(tracks, rows, speech, num_labels=3, augmentation=ON_SPECTROGRAMS)
 
     @pytest.mark.filterwarnings("ignore:At least one mel filter")

@@ -52,6 +52,7 @@ def demo_run(tmp_path_factory):
         model_config='{"hidden_size": 8}',
         num_train_epochs=1,
         num_resamples=100,
+        floor=False,
         disable_tqdm=True,
         cache_dir=str(tmp_path_factory.mktemp("cache")),
         output_dir=str(folder),

@@ -502,7 +502,7 @@ def test_a_push_is_taken_back_by_pushing_the_one_before(push, api, client, folde
 RECIPE = (
     ROOT / "recipes" / "lstm.py", "--dataset", "demo", "--demo_clips_per_genre", "4", "--demo_seconds", "2",
     "--segment_seconds", "1", "--model_config", '{"hidden_size": 8}', "--num_train_epochs", "1", "--num_resamples", "100",
-    "--pictures", "false", "--disable_tqdm", "true", "--bf16", "false", "--output_dir", "run", "--push_to_hub",
+    "--pictures", "false", "--floor", "false", "--disable_tqdm", "true", "--bf16", "false", "--output_dir", "run", "--push_to_hub",
 )  # fmt: skip
 
 

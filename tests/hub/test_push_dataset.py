@@ -303,6 +303,7 @@ print(json.dumps({"result": result.to_dict(), "n": again.track.n, "leaky": again
         "model_config": '{"hidden_size": 8}',
         "num_train_epochs": 1,
         "num_resamples": 100,
+        "floor": False,
         "pictures": False,
         "disable_tqdm": True,
         "cache_dir": str(tmp_path / "cache"),

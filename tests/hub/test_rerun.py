@@ -45,6 +45,7 @@ def test_data_and_base_checkpoint_are_found_on_the_hub(client, api, music_folder
     publish_clips(api, "alice/music", music_folder)
     recipe = (ROOT / "recipes" / "audio_model.py", "--model_name_or_path", "alice/base", "--dataset", "alice/music")
     quick = ("--segment_seconds", "1", "--num_train_epochs", "1", "--num_resamples", "100", "--pictures", "false")
+    quick += ("--floor", "false")
     where = ("--output_dir", "run", "--push_to_hub", "--hub_model_id", "alice/tuned", "--bf16", "false")
     client(*recipe, *quick, *where, check=0, timeout=200)
     before = json.loads((tmp_path / "run" / "results.json").read_text())

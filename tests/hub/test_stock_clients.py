@@ -67,6 +67,7 @@ def runs(tmp_path_factory):
         "size": "tiny",
         "num_train_epochs": 1,
         "num_resamples": 100,
+        "floor": False,
         "pictures": False,
         "bf16": False,
         "disable_tqdm": True,

@@ -30,6 +30,7 @@ def test_a_tiny_model_learns_its_training_clips(name, cache_dir, tmp_path):
             "head_learning_rate": None,
             "bf16": False,
             "save_strategy": "no",
+            "floor": False,
             "pictures": False,
             "num_resamples": 100,
             "disable_tqdm": True,

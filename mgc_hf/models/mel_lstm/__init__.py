@@ -3,8 +3,19 @@
 Each class saved through this package takes its code along, so that its folder loads where mgc_hf is not installed.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mgc_hf.models.own import lazy_classes
+
+#: Auto class -> the class that a saved folder's `auto_map` names for it.
+AUTO_CLASSES = {
+    "AutoConfig": "MelLstmConfig",
+    "AutoFeatureExtractor": "LogMelFeatureExtractor",
+    "AutoModel": "MelLstmModel",
+    "AutoModelForAudioClassification": "MelLstmForAudioClassification",
+}
+#: The configuration's name for the extractor's `feature_size`.
+INPUT_SIZE = "num_mel_bins"
 
 _MODULES = {
     "LogMelFeatureExtractor": "feature_extraction_mel_lstm",
@@ -12,14 +23,6 @@ _MODULES = {
     "MelLstmForAudioClassification": "modeling_mel_lstm",
     "MelLstmModel": "modeling_mel_lstm",
     "MelLstmPreTrainedModel": "modeling_mel_lstm",
-}
-
-#: Class -> the Auto class that a saved folder's `auto_map` names it for.
-_AUTO_CLASSES = {
-    "LogMelFeatureExtractor": "AutoFeatureExtractor",
-    "MelLstmConfig": "AutoConfig",
-    "MelLstmForAudioClassification": "AutoModelForAudioClassification",
-    "MelLstmModel": "AutoModel",
 }
 
 __all__ = [
@@ -35,18 +38,4 @@ if TYPE_CHECKING:
     from .feature_extraction_mel_lstm import LogMelFeatureExtractor
     from .modeling_mel_lstm import MelLstmForAudioClassification, MelLstmModel, MelLstmPreTrainedModel
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    if name in _AUTO_CLASSES:
-        value.register_for_auto_class(_AUTO_CLASSES[name])
-        if name != "MelLstmConfig":
-            __getattr__("MelLstmConfig")  # a model's configuration is saved with it
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+__getattr__, __dir__ = lazy_classes(__name__, _MODULES, AUTO_CLASSES)

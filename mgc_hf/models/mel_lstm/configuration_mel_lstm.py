@@ -15,6 +15,8 @@ _RANGES: dict[str, tuple[type, float, float | None]] = {
     "hidden_dropout": (float, 0.0, 0.99),
     "classifier_dropout": (float, 0.0, 0.99),
 }
+#: Allowed words of every attribute that is one.
+_WORDS = {"frame_features": ("all", "bands"), "texture_statistics": ("all", "mean")}
 
 
 class MelLstmConfig(PreTrainedConfig):
@@ -27,8 +29,13 @@ class MelLstmConfig(PreTrainedConfig):
             Number of mel bands of the input, low to high.
         decibel_floor (`float`, *optional*, defaults to -80.0):
             Values below it count as it, dB (re 1.0, as the input).
+        frame_features (`str`, *optional*, defaults to `"all"`):
+            What describes a frame: `"bands"` for the mel bands alone, `"all"` for cepstra, their slopes, four descriptors
+            of the spectrum and onset strength as well.
         num_cepstra (`int`, *optional*, defaults to 20):
             Number of cepstral coefficients taken from the log-mel bands; at most `num_mel_bins` are used.
+        texture_statistics (`str`, *optional*, defaults to `"all"`):
+            What is taken of a texture window: `"mean"` alone, or `"all"` for deviation and mean absolute step as well.
         texture_frames (`int`, *optional*, defaults to 16):
             Length of a texture window, frames (16 frames of 512 samples at 22,050 Hz last 0.37 s).
         texture_hop (`int`, *optional*, defaults to 8):
@@ -62,7 +69,9 @@ class MelLstmConfig(PreTrainedConfig):
 
     num_mel_bins: int = 128
     decibel_floor: float | int = -80.0
+    frame_features: str = "all"
     num_cepstra: int = 20
+    texture_statistics: str = "all"
     texture_frames: int = 16
     texture_hop: int = 8
     hidden_size: int = 64
@@ -73,6 +82,11 @@ class MelLstmConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         faults = [fault for name in _RANGES if (fault := self._fault(name))]
+        faults += [
+            f"{name} is {getattr(self, name)!r}, must be {' or '.join(map(repr, words))}"
+            for name, words in _WORDS.items()
+            if getattr(self, name) not in words
+        ]
         if not faults and self.texture_hop > self.texture_frames:
             faults.append(
                 f"texture_hop is {self.texture_hop}, must be at most texture_frames ({self.texture_frames}), "

@@ -48,8 +48,9 @@ class MelLstmFrameFeatures(nn.Module):
     def __init__(self, config: MelLstmConfig):
         super().__init__()
         self.decibel_floor = float(config.decibel_floor)
+        self.bands_alone = config.frame_features == "bands"
         self.num_cepstra = min(config.num_cepstra, config.num_mel_bins)
-        self.num_features = config.num_mel_bins + 2 * self.num_cepstra + 5
+        self.num_features = config.num_mel_bins + (0 if self.bands_alone else 2 * self.num_cepstra + 5)
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
         """
@@ -57,11 +58,13 @@ class MelLstmFrameFeatures(nn.Module):
             input_features (`torch.Tensor` of shape `(batch_size, num_frames, num_mel_bins)`): Log-mel, dB.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, num_frames, num_features)`: the bands (dB), `num_cepstra` cepstral
-            coefficients (dB), their slopes (dB per frame), centroid and bandwidth (bands), flatness (dB), level (dB)
-            and onset strength (dB per frame).
+            `torch.Tensor` of shape `(batch_size, num_frames, num_features)`: the bands (dB) and, unless they are wanted
+            alone, `num_cepstra` cepstral coefficients (dB), their slopes (dB per frame), centroid and bandwidth (bands),
+            flatness (dB), level (dB) and onset strength (dB per frame).
         """
         decibels = input_features.clamp(min=self.decibel_floor)
+        if self.bands_alone:
+            return decibels
         cepstra = decibels @ _dct_matrix(decibels.shape[-1], self.num_cepstra, decibels.device)
         return torch.cat(
             [decibels, cepstra, _slopes(cepstra), _spectrum_shape(decibels), _onset_strength(decibels)], dim=-1
@@ -119,8 +122,9 @@ class MelLstmTexture(nn.Module):
         super().__init__()
         self.window = config.texture_frames
         self.hop = config.texture_hop
+        self.means_alone = config.texture_statistics == "mean"
         self.frames = MelLstmFrameFeatures(config)
-        self.num_features = 3 * self.frames.num_features
+        self.num_features = (1 if self.means_alone else 3) * self.frames.num_features
         self.register_buffer("mean", torch.zeros(self.num_features))
         self.register_buffer("deviation", torch.ones(self.num_features))
 
@@ -139,8 +143,8 @@ class MelLstmTexture(nn.Module):
             lengths (`torch.Tensor` of shape `(batch_size,)`, *optional*): Real frames of each row; all by default.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, num_windows, num_features)`: mean, deviation and mean absolute step
-            of the frame features in each window. Windows past `num_windows(lengths)` of a row are of no use.
+            `torch.Tensor` of shape `(batch_size, num_windows, num_features)`: mean (and, unless it is wanted alone,
+            deviation and mean absolute step) of the frame features in each window. Windows past `num_windows(lengths)` of a row are of no use.
         """
         num_frames = max(input_features.shape[1], self.window)
         if lengths is None:
@@ -154,9 +158,10 @@ class MelLstmTexture(nn.Module):
         # moments about the clip's own mean: float32 squares of -80 dB would cost four digits
         centre = (features * real).sum(1, keepdim=True) / lengths[:, None, None]
         features = (features - centre) * real
-        steps = (features[:, 1:] - features[:, :-1]).abs() * real[:, 1:]
-
         mean = self._window_mean(features, lengths, self.window)
+        if self.means_alone:
+            return mean + centre
+        steps = (features[:, 1:] - features[:, :-1]).abs() * real[:, 1:]
         square = self._window_mean(features.square(), lengths, self.window)
         deviation = (square - mean.square()).clamp(min=1e-6).sqrt()
         step = self._window_mean(steps, lengths - 1, self.window - 1)
@@ -187,8 +192,10 @@ class MelLstmLayer(nn.Module):
         Returns:
             `torch.Tensor` of shape `(batch_size, num_steps, 2 * hidden_size)`: states, forward then backward.
         """
-        ahead, _ = self.forward_lstm(hidden_states)
-        back, _ = self.backward_lstm(hidden_states.gather(1, turned.expand(-1, -1, hidden_states.shape[2])))
+        # a processor without AVX-512 has no bfloat16 LSTM, which autocast would ask it for
+        with maybe_autocast(device_type="cpu", enabled=False):
+            ahead, _ = self.forward_lstm(hidden_states)
+            back, _ = self.backward_lstm(hidden_states.gather(1, turned.expand(-1, -1, hidden_states.shape[2])))
         return torch.cat([ahead, back.gather(1, turned.expand(-1, -1, back.shape[2]))], dim=-1)
 
 

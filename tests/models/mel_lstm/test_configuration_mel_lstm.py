@@ -7,7 +7,9 @@ def test_round_trip_keeps_every_value(tmp_path):
     values = {
         "num_mel_bins": 40,
         "decibel_floor": -60,
+        "frame_features": "bands",
         "num_cepstra": 13,
+        "texture_statistics": "mean",
         "texture_frames": 10,
         "texture_hop": 5,
         "hidden_size": 7,
@@ -36,6 +38,8 @@ def test_round_trip_keeps_every_value(tmp_path):
         ("classifier_dropout", -0.1, "a number from 0.0 to 0.99"),
         ("decibel_floor", 10, "a number from -200.0 to 0.0"),
         ("decibel_floor", float("nan"), "a number from -200.0 to 0.0"),
+        ("frame_features", "chroma", "'all' or 'bands'"),
+        ("texture_statistics", None, "'all' or 'mean'"),
     ],
 )
 def test_refuses_a_value_and_says_what_is_allowed(name, value, allowed):

@@ -231,6 +231,18 @@ def test_texture_windows_equal_a_plain_loop():
         np.testing.assert_allclose(found[:, window], np.concatenate(expected, axis=1), atol=2e-3)
 
 
+def test_bands_averaged_in_fours_are_the_plain_lstms_input():
+    plain = make_config(frame_features="bands", texture_statistics="mean", texture_frames=4, texture_hop=4)
+    model = MelLstmModel(plain)
+    assert model.texture.num_features == NUM_BANDS
+    decibels = spectrograms(2, 22)
+    expected = decibels[:, :20].clamp(min=-80).reshape(2, 5, 4, NUM_BANDS).mean(2)
+    torch.testing.assert_close(model.texture.raw(decibels, None), expected, atol=1e-4, rtol=0)
+    padded = torch.cat([decibels, torch.full((2, 9, NUM_BANDS), torch.nan)], dim=1)
+    found = model.texture.raw(padded, torch.tensor([22, 22]))[:, :5]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
 def test_clip_shorter_than_a_window_is_one_window_of_its_own_frames():
     model = MelLstmModel(make_config(texture_frames=10, texture_hop=4))
     decibels = spectrograms(2, 7)

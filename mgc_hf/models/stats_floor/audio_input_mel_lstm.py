@@ -1,0 +1,1 @@
+../mel_lstm/audio_input_mel_lstm.py

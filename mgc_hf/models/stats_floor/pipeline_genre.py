@@ -1,0 +1,1 @@
+../mel_lstm/pipeline_genre.py
