@@ -80,6 +80,7 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
         "min_seconds": data.min_seconds,
         "demo_clips_per_genre": data.demo_clips_per_genre,
         "demo_seconds": data.demo_seconds,
+        "leave_out_faults": data.leave_out_faults,
     }
     own: dict[str, Any] = {"revision": data.dataset_revision, "columns": data.columns, "audio": data.audio}
     corpus = read_corpus(data.dataset, **own, **shared)
@@ -91,12 +92,28 @@ def read_corpora(options: Options) -> tuple[Corpus, Corpus | None]:
             "audio": data.test_audio,
         }
         test_corpus = read_corpus(data.test_dataset, **other, **shared)
+    if data.leave_out_faults:
+        check_left_out(corpus, test_corpus)
     if _keeps_parts(data, corpus) and (data.train_tracks_per_genre or data.test_tracks_per_genre):
         raise OptionError(
             f"--train_tracks_per_genre and --test_tracks_per_genre: {corpus.name} comes with parts of its own, which "
             "are kept whole; leave the options out, or give the clips in a folder without parts"
         )
     return corpus, test_corpus
+
+
+def check_left_out(*corpora: Corpus | None) -> None:
+    """Refuse to leave out known faults of data of which none are known.
+
+    Raises:
+        OptionError: None of the data is GTZAN.
+    """
+    read = [corpus for corpus in corpora if corpus is not None]
+    if all(corpus.faults_left_out is None for corpus in read):
+        raise OptionError(
+            f"--leave_out_faults: the faults that are known are those of GTZAN's own tracks, and the clips of "
+            f"{' and '.join(corpus.name for corpus in read)} are not named and sorted as GTZAN's are; leave it out"
+        )
 
 
 def decode(corpus: Corpus, extractor: Any, num_proc: int | None = None) -> Any:
@@ -159,8 +176,7 @@ def divide(
     options: Options, corpus: Corpus, test_corpus: Corpus | None, genres: Sequence[str], extractor: Any
 ) -> tuple[Split, dict[str, Part]]:
     """Divide the data and cut it into segments, by the protocol that the options name."""
-    data, seed = options.data, options.data.split_seed
-    seed = options.train.seed if seed is None else seed
+    data, seed = options.data, split_seed(options)
     tracks = decode(corpus, extractor, data.preprocessing_num_proc)
     test_tracks = test_corpus and decode(test_corpus, extractor, data.preprocessing_num_proc)
     labels = label_ids(corpus, genres)
@@ -192,6 +208,25 @@ def divide(
             "--test_dataset, or a split that has both"
         )
     return split, found
+
+
+def split_seed(options: Options) -> int:
+    """Return the seed of the split: its own, or that of the run."""
+    return options.train.seed if options.data.split_seed is None else options.data.split_seed
+
+
+def fold_splits(options: Options, corpus: Corpus) -> list[Split]:
+    """Return the split of every fold of protocol `kfold`.
+
+    Raises:
+        SplitError: They cannot be had, as for `draw_folds`.
+    """
+    ids, labels = list(corpus.dataset["track_id"]), corpus.dataset["genre"]
+    names = [corpus.dataset.features["genre"].names[label] for label in labels]
+    return [
+        choose_split(replace(options.data, fold=fold), corpus, False, ids, names, split_seed(options))
+        for fold in range(options.data.num_folds)
+    ]
 
 
 def training_augmentation(options: Options) -> Augmentation:
@@ -257,16 +292,16 @@ def choose_split(
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
-    if data.protocol == "fault_filtered" and not _is_gtzan(corpus):
+    if PROTOCOLS[data.protocol].listed is not None and not is_gtzan_corpus(corpus):
         raise SplitError(
-            f"protocol fault_filtered is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
+            f"protocol {data.protocol} is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
             "are not named and sorted as GTZAN's are. Divide by --protocol track or artist"
         )
     # pieces that somebody has cut from one GTZAN track (blues.00000.3) stay together as that track does
     recordings = [recording_of(item) for item in ids]
     genre_of = dict(zip(recordings, names, strict=True))
     artist_of: dict[str, str | None] = {}
-    if data.protocol == "artist":
+    if data.protocol == "artist" or data.fold_groups == "artist":
         artist_of = {recording_of(item): artist for item, artist in _artists(corpus).items()}
     split = make_split(
         list(genre_of),
@@ -279,6 +314,9 @@ def choose_split(
         test_tracks_per_genre=data.test_tracks_per_genre,
         artists=[artist_of.get(item) for item in genre_of],
         unknown_artist=data.unknown_artist,
+        num_folds=data.num_folds,
+        fold=data.fold,
+        fold_groups=data.fold_groups,
     )
     return replace(split, part_of={i: split.part_of[r] for i, r in zip(ids, recordings, strict=True)})
 
@@ -287,7 +325,8 @@ def _artists(corpus: Corpus) -> dict[str, str | None]:
     return dict(zip(corpus.dataset["track_id"], corpus.dataset["artist"], strict=True))
 
 
-def _is_gtzan(corpus: Corpus) -> bool:
+def is_gtzan_corpus(corpus: Corpus) -> bool:
+    """Whether data are GTZAN's, by the names of their tracks and their genres."""
     names = corpus.dataset.features["genre"].names
     rows = zip(corpus.dataset["track_id"], corpus.dataset["genre"], strict=True)
     return not corpus.is_demo and is_gtzan([Clip(item, names[label], item) for item, label in rows])
@@ -302,16 +341,43 @@ def judge_split(split: Split, corpus: Corpus, test_corpus: Corpus | None = None)
         test_corpus ([`Corpus`], *optional*): Other data that are the test part. Their tracks are other tracks whatever
             their ids; that the recordings differ is checked by their samples once they are decoded.
     """
+    rows = _part_tracks(split, _artists(corpus))
+    if test_corpus is not None:
+        other = _artists(test_corpus).items()
+        rows += [PartTrack("test", f"{test_corpus.name}: {recording_of(item)}", artist) for item, artist in other]
+    return judge(rows)
+
+
+def judge_folds(splits: Sequence[Split], corpus: Corpus) -> Verdict:
+    """Say what the folds of a cross-validation share, by the ids and artists of their tracks.
+
+    Args:
+        splits (`Sequence[Split]`): The split of each fold, whose test part it is.
+        corpus ([`Corpus`]): The data.
+    """
     artists = _artists(corpus)
+    names = [f"fold {number}" for number in range(len(splits))]
+    rows = [
+        row._replace(part=name)
+        for name, split in zip(names, splits, strict=True)
+        for row in _part_tracks(split, artists)
+        if row.part == "test"
+    ]
+    return judge(rows, names, "fold")
+
+
+def tell_verdict(name: str, verdict: Verdict) -> None:
+    """Log a verdict before anything is computed: as a warning unless the division is clean."""
+    logger.log(logging.INFO if verdict.status == "clean" else logging.WARNING, "%s: %s", name, verdict.statement)
+
+
+def _part_tracks(split: Split, artists: dict[str, str | None]) -> list[PartTrack]:
     rows = []
     for item, part in split.part_of.items():
         track_id = item.rpartition("#")[0] if split.unit == "segment" else item
         if part != UNUSED:
             rows.append(PartTrack(part, recording_of(track_id), artists.get(track_id)))
-    if test_corpus is not None:
-        other = _artists(test_corpus).items()
-        rows += [PartTrack("test", f"{test_corpus.name}: {recording_of(item)}", artist) for item, artist in other]
-    return judge(rows)
+    return rows
 
 
 def recordings(part: Part) -> dict[str, str]:

@@ -36,6 +36,18 @@ _OUR_FILES = (
     "pipeline_genre.py",
 )
 _CHECKPOINTS = ("checkpoint-", ".tmp-")
+_FOLD = "fold-"
+
+
+def fold_folder(folder: Path, fold: int) -> Path:
+    """Return the folder of one fold of a cross-validated run, which is that of an ordinary run."""
+    return folder / f"{_FOLD}{fold}"
+
+
+def fold_folders(folder: Path) -> list[Path]:
+    """Return the fold folders that there are in a folder, by number."""
+    found = [path for path in folder.glob(f"{_FOLD}*") if path.is_dir() and path.name[len(_FOLD) :].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[len(_FOLD) :]))
 
 
 def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False, ways: str = _WAYS) -> None:
@@ -66,13 +78,19 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False,
 
 def _holds_a_run(folder: Path) -> bool:
     ours = (folder / SPLIT).is_file() or (folder / RESULTS).is_file()
-    return ours or any((path / "manifest.json").is_file() for path in folder.glob("checkpoint-*"))
+    ours = ours or any((path / "manifest.json").is_file() for path in folder.glob("checkpoint-*"))
+    return ours or any(_holds_a_run(path) for path in fold_folders(folder))
 
 
 def clear_folder(folder: Path) -> None:
-    """Remove an earlier run's own files from the folder, and nothing else that lies in it."""
+    """Remove an earlier run's own files from the folder and its fold folders, and nothing else that lies in it."""
     if not folder.is_dir():
         return
+    for fold in fold_folders(folder):
+        if not fold.is_symlink():
+            clear_folder(fold)
+            if not any(fold.iterdir()):
+                fold.rmdir()
     for path in folder.iterdir():
         if path.is_symlink():
             continue

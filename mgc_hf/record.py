@@ -90,6 +90,7 @@ def data_record(
     """Describe the data; `parts` maps `train`, `validation`, `test` to their segments."""
     counts = {part: count(rows, genres) for part, rows in parts.items()}
     skipped = [*corpus.skipped, *(test_corpus.skipped if test_corpus else [])]
+    left_out = [one.faults_left_out for one in (corpus, test_corpus) if one and one.faults_left_out is not None]
     return DataRecord(
         source=corpus.name,
         revision=corpus.revision,
@@ -103,10 +104,13 @@ def data_record(
         segment_seconds=float(segment_seconds),
         hop_seconds=float(hop_seconds),
         sampling_rate=int(sampling_rate),
+        faults_left_out=sum(left_out) if left_out else None,
     )
 
 
-def model_record(model: Any, feature_extractor: Any, base_model: str | None) -> ModelRecord:
+def model_record(
+    model: Any, feature_extractor: Any, base_model: str | None, contamination: str | None = None
+) -> ModelRecord:
     """Describe a model."""
     return ModelRecord(
         model_type=model.config.model_type,
@@ -114,6 +118,7 @@ def model_record(model: Any, feature_extractor: Any, base_model: str | None) -> 
         base_model=base_model,
         num_parameters=int(sum(parameter.numel() for parameter in model.parameters())),
         feature_extractor=type(feature_extractor).__name__,
+        contamination=contamination,
     )
 
 

@@ -215,6 +215,11 @@ def _read_record(folder: Path, source: str) -> RunResult:
             f"{source}: is an evaluation ({published.name}), which trained nothing; to judge the model again use "
             "mgc-hf evaluate"
         )
+    if published.split.folds is not None:
+        raise CheckpointError(
+            f"{source}: is a cross-validation of {len(published.split.folds)} models; each fold is a run that can be made "
+            f"again: give {source}/fold-0 and so on"
+        )
     return published
 
 

@@ -185,7 +185,8 @@ class SplitRecord:
     """How tracks or segments were divided. `hash` is that of the saved split file.
 
     Of cross-validation, `fold` is the number of the fold that was tested on (from 0), or `None` in the record of all
-    folds together, where `folds` has the number of test tracks of each genre fold by fold.
+    folds together, where `folds` has the number of test tracks of each genre fold by fold and `hash` is the SHA-256 of
+    the hashes of the folds' split files.
     """
 
     unit: str
@@ -364,13 +365,16 @@ class RunResult:
     def pictures(self) -> list[str]:
         """Names of the pictures that belong to this record, keys of `PICTURE_FILES`, in the card's order.
 
-        An evaluation of a finished model has neither curves nor clips; `--pictures false` leaves all of them out.
+        An evaluation of a finished model, and all folds together, have neither curves nor clips; `--pictures false`
+        leaves all of them out.
         """
         names = ["confusion_matrix_track", "confusion_matrix_segment", "class_distribution"]
         if self.training is None:
             return names
         if self.training.resolved.get("pictures") is False:
             return []
+        if self.split.folds is not None:
+            return names
         measured = [v for e in self.training.history for k, v in vars(e).items() if k not in ("epoch", "step")]
         curves = ["training_curves"] if any(value is not None for value in measured) else []
         return [*names, *curves, "waveforms", "mel_spectrograms"]
@@ -378,8 +382,10 @@ class RunResult:
     @property
     def leak(self) -> str:
         """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart), or `leak not known` where
-        the training recordings of a finished model are not."""
-        apart = "artist" if self.protocol == "artist" else "track"
+        the training recordings of a finished model are not, or the weights it began from may know the test part."""
+        resolved = {} if self.training is None else self.training.resolved
+        by_artist = self.protocol == "artist" or resolved.get("fold_groups") == "artist"
+        apart = "artist" if by_artist else "track"
         return {True: "leaky", False: f"leak-free by {apart}", None: "leak not known"}[self.leaky]
 
     def summary(self) -> str:

@@ -6,26 +6,32 @@ pictures and card are drawn. The test part is opened once, after the weights hav
 
 import datetime
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.data.protocols import Split
+from mgc_hf.contamination import check_base, contamination_in, inherited_contamination, leak_of_base
+from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
+from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
     check_augmentation,
+    check_left_out,
     cut_tracks,
     decode,
     divide,
+    is_gtzan_corpus,
     judge_split,
     label_ids,
     leak_statement,
     read_corpora,
     recordings,
+    tell_verdict,
     training_augmentation,
 )
 from mgc_hf.errors import CheckpointError, OptionError, PublishError
@@ -74,6 +80,8 @@ def run(options: Options, recipe: str) -> RunResult:
         MgcHfError: Anything that the user can mend; with `push_to_hub` also that the finished folder was not published.
     """
     train = options.train
+    if is_cross_validation(options):
+        return cross_validate(options, recipe, _walk)
     if not train.push_to_hub:
         return _walk(options, recipe)
     if train.hub_model_id is None:
@@ -123,6 +131,10 @@ def _walk(options: Options, recipe: str) -> RunResult:
     with in_turn():
         corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
+    contamination = None
+    if plan.pretrained:
+        base, insists = options.model.model_name_or_path, options.model.allow_contaminated
+        contamination = on_main(lambda: check_base(base, test_corpus or corpus, insists))
     if resume:
         on_main(lambda: resuming.check_labels(folder, genres))
 
@@ -142,8 +154,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
     verdict = judge_split(split, corpus, test_corpus)
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
-        # told before features are extracted; a warning whatever it says, since nothing less is shown by default
-        logger.warning("%s: %s", folder.name, verdict.statement)
+        tell_verdict(folder.name, verdict)
     on_main(lambda: outputs.begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
@@ -178,10 +189,14 @@ def _walk(options: Options, recipe: str) -> RunResult:
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
+        leaky, of_base = leak_of_base(split.leaky or bool(leak), contamination)
+        statement += of_base
+        if options.data.fold is not None:
+            statement = f"{statement} {fold_sentence(options.data)}"
         result = RunResult(
             name=folder.resolve().name,
             protocol=split.protocol,
-            leaky=split.leaky or bool(leak),
+            leaky=leaky,
             seed=options.train.seed,
             track=track,
             segment=segment,
@@ -194,11 +209,19 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 hop_seconds=_test_hop(options, split, extractor),
                 sampling_rate=extractor.sampling_rate,
             ),
-            split=SplitRecord(split.unit, split.seed, split.hash, f"{statement} {verdict.statement}"),
+            split=SplitRecord(
+                split.unit,
+                split.seed,
+                split.hash,
+                f"{statement} {verdict.statement}",
+                verdict=verdict.to_record(),
+                fold=options.data.fold,
+            ),
             model=record.model_record(
                 model,
                 extractor,
                 (options.model.base_model or outputs.display_name(plan.name)) if plan.pretrained else None,
+                contamination,
             ),
             training=_training_record(outcome, options, recipe),
             environment=record.environment_record(
@@ -217,10 +240,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
 
 
 def _warn_of_idle_options(options: Options, parts: dict[str, Part]) -> None:
-    if options.data.protocol == "fault_filtered":
+    protocol = options.data.protocol
+    if PROTOCOLS[protocol].listed is not None:
         for name in ("test_fraction", "validation_fraction", "split_seed"):
             if name in options.changed:
-                logger.warning("--%s has no effect with --protocol fault_filtered, whose parts are lists", name)
+                logger.warning("--%s has no effect with --protocol %s, whose parts are lists", name, protocol)
     elif "test_fraction" in options.changed:
         if options.data.test_dataset is not None:
             logger.warning("--test_fraction has no effect with --test_dataset, which is the whole test part")
@@ -268,6 +292,7 @@ def evaluate(
     columns: dict[str, str] | None = None,
     audio: str | Path | None = None,
     num_resamples: int = 2000,
+    leave_out_faults: bool = False,
 ) -> RunResult:
     """Judge a finished model on other data, with the same figures as after training.
 
@@ -284,6 +309,8 @@ def evaluate(
         dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
             audio of one that is an index without it, as for `load_gtzan`.
         num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
+        leave_out_faults (`bool`, *optional*, defaults to `False`): Leave GTZAN's known faults out, as for `load_gtzan`;
+            a split of a run that did so asks for it.
 
     Returns:
         [`RunResult`]: Without a training part.
@@ -293,7 +320,8 @@ def evaluate(
         SourceError, AudioError: The data cannot be read.
         LabelError: The data has genres that the model does not know.
         SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, or a revision is given of a local model.
+        OptionError: The output folder is in use, a revision is given of a local model, or faults are to be left out of
+            data that are not GTZAN.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
@@ -312,28 +340,39 @@ def evaluate(
         revision=dataset_revision,
         columns=columns,
         audio=audio,
+        leave_out_faults=leave_out_faults,
     )
+    if leave_out_faults:
+        check_left_out(corpus)
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
     if given is not None:
         given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
     rows = assign_parts(rows, given or "test").of_part("test")
-    known = _heard(str(model), revision, classifier, int(extractor.sampling_rate))
+    described = _described(str(model), revision, classifier)
+    known = None if described is None else outputs.load_recordings(described, int(extractor.sampling_rate))
+    contamination = None
+    if described is not None and is_gtzan_corpus(corpus):
+        # of our own models the recordings themselves are compared; of others there is what their cards say
+        contamination = contamination_in(described) if known is None else inherited_contamination(described)
     tested = recordings(Part("test", tracks, rows, whole_tracks=True))
     leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
     leaky: bool | None
     if given is not None:
         protocol, leaky = given.protocol, given.leaky or bool(leak)
         statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
-        statement = f"{statement} {judge_split(given, corpus).statement}"
-        division = SplitRecord(given.unit, given.seed, given.hash, statement)
+        verdict = judge_split(given, corpus)
+        statement = f"{statement} {verdict.statement}"
+        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
     else:
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)
         statement = "All of the data was evaluated."
         if known is None:
             statement += " Which recordings the model was trained or validated on is not known, so neither is whether this leaks."
         division = SplitRecord("track", None, None, leak_statement(statement, leak, known is not None))
+    leaky, of_base = leak_of_base(leaky, contamination)
+    division = replace(division, statement=division.statement + of_base)
     data = prepare(tracks, rows, extractor, num_labels=len(genres))
     predictions = predict(classifier, data, rows, genres, batch_size=batch_size)
     track, segment = score(predictions, num_resamples=num_resamples)
@@ -354,7 +393,7 @@ def evaluate(
             sampling_rate=extractor.sampling_rate,
         ),
         split=division,
-        model=record.model_record(classifier, extractor, None),
+        model=record.model_record(classifier, extractor, None, contamination),
         training=None,
         environment=record.environment_record(str(classifier.device), 1, "float32"),
         **_stamp(),
@@ -364,19 +403,19 @@ def evaluate(
     return result
 
 
-def _heard(model: str, revision: str | None, classifier: Any, sampling_rate: int) -> frozenset[str] | None:
-    """Return the recordings that a model was trained on or chosen by, from its folder or its repository."""
+def _described(model: str, revision: str | None, classifier: Any) -> Path | None:
+    """Return a folder with what a model says of itself: its own, or one with those files of its repository."""
     from mgc_hf.models.checkpoint import is_local
 
-    folder = Path(model).expanduser()
-    if not is_local(model):
-        commit = getattr(classifier.config, "_commit_hash", None)  # that of the weights, whatever was pushed since
-        try:
-            folder = fetch_files(model, [outputs.RECORDINGS, "config.json"], commit or revision)
-        except CheckpointError as error:
-            logger.warning("%s; so whether this leaks is not known", error)
-            return None
-    return outputs.load_recordings(folder, sampling_rate)
+    if is_local(model):
+        return Path(model).expanduser()
+    commit = getattr(classifier.config, "_commit_hash", None)  # that of the weights, whatever was pushed since
+    names = [outputs.RECORDINGS, outputs.RESULTS, outputs.CARD, "config.json"]
+    try:
+        return fetch_files(model, names, commit or revision)
+    except CheckpointError as error:
+        logger.warning("%s; so whether this leaks is not known", error)
+        return None
 
 
 #: Protocol name of an evaluation of all of some other data; nothing was divided.

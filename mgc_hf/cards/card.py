@@ -173,7 +173,8 @@ def _values(result: RunResult) -> dict[str, Any]:
         "own_task": Markdown(OWN_TASK),
         "widget_clips": [(genre.capitalize(), Markdown(path)) for genre, path in WIDGET_FILES.items()],
         "reported": REPORTED.get(result.model.model_type) if training is not None else None,
-        "folder": Markdown(FOLDER),
+        "folds": _folds(result),
+        "folder": Markdown(FOLDER if result.split.folds is None else f"{FOLDER}/fold-0"),
         "clip": Markdown(CLIP),
         "sampling_rate": Markdown(f"{data.sampling_rate:,}"),
         "rate": Markdown(data.sampling_rate),
@@ -211,6 +212,8 @@ def card_title(result: RunResult, kind: str | None = None) -> str:
     marks = []
     if result.leaky:
         marks.append("leaky split")
+    if result.model.contamination:
+        marks.append("contaminated base")
     if result.data.is_demo:
         marks.append("synthetic demo corpus")
     if result.training and _lacks_pre_training(result):
@@ -253,6 +256,16 @@ def _counts(result: RunResult) -> list[tuple[str, list[str]]]:
     ]
     totals = [f"{sum(tracks[part].values()):,} ({sum(segments.get(part, {}).values()):,})" for part in parts]
     return [*rows, (Markdown("*all*"), totals)]
+
+
+def _folds(result: RunResult) -> dict[str, Any] | None:
+    """Return the test tracks of each fold of a cross-validation, genre by genre; `None` of any other record."""
+    folds = result.split.folds
+    if folds is None:
+        return None
+    rows = [(genre, [f"{fold.get(genre, 0):,}" for fold in folds]) for genre in result.data.genres]
+    totals = (Markdown("*all*"), [f"{sum(fold.values()):,}" for fold in folds])
+    return {"number": len(folds), "rows": [*rows, totals]}
 
 
 def _options(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

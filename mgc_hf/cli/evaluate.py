@@ -50,6 +50,14 @@ def evaluate_command(
         Path | None,
         typer.Option("--audio", help="Folder with the audio of a Hub dataset that is an index without it."),
     ] = None,
+    leave_out_faults: Annotated[
+        bool,
+        typer.Option(
+            "--leave_out_faults",
+            "--leave-out-faults",
+            help="Leave out GTZAN's known repeats, distorted and broken tracks.",
+        ),
+    ] = False,
     on_bad_audio: Annotated[
         str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
     ] = "skip",
@@ -76,6 +84,7 @@ def evaluate_command(
         dataset_revision=dataset_revision,
         columns=column_names(dataset_columns, "--dataset_columns") if dataset_columns else None,
         audio=audio,
+        leave_out_faults=leave_out_faults,
     )
     if as_json:
         json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)

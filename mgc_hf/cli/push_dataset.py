@@ -18,7 +18,8 @@ def push_dataset_command(
         Path | None, typer.Option("--split", help="Put its tracks in the parts of this file (split.json of a run).")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered).")
+        str | None,
+        typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered, course)."),
     ] = None,
     split_seed: Annotated[
         int | None, typer.Option("--split_seed", "--split-seed", help="Seed for --protocol; 0 by default.", min=0)
@@ -29,6 +30,14 @@ def push_dataset_command(
     ] = None,
     test_fraction: Annotated[
         float | None, typer.Option("--test_fraction", "--test-fraction", help="For --protocol; 0.25 by default.")
+    ] = None,
+    unknown_artist: Annotated[
+        str | None,
+        typer.Option(
+            "--unknown_artist",
+            "--unknown-artist",
+            help="For --protocol artist: tracks without a known artist, own_group (the default) or leave_out.",
+        ),
     ] = None,
     with_audio: Annotated[
         bool,
@@ -66,6 +75,14 @@ def push_dataset_command(
     cache_dir: Annotated[
         str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
     ] = None,
+    leave_out_faults: Annotated[
+        bool,
+        typer.Option(
+            "--leave_out_faults",
+            "--leave-out-faults",
+            help="Leave out GTZAN's known repeats, distorted and broken tracks.",
+        ),
+    ] = False,
     on_bad_audio: Annotated[
         str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
     ] = "skip",
@@ -104,6 +121,7 @@ def push_dataset_command(
         "split_seed": split_seed,
         "validation_fraction": validation_fraction,
         "test_fraction": test_fraction,
+        "unknown_artist": unknown_artist,
     }
     data: dict[str, Any] = {
         "split": split,
@@ -117,6 +135,7 @@ def push_dataset_command(
         "cache_dir": cache_dir,
         "on_bad_audio": on_bad_audio,
         "min_seconds": min_seconds,
+        "leave_out_faults": leave_out_faults,
         "demo_clips_per_genre": demo_clips_per_genre,
         "demo_seconds": demo_seconds,
     }

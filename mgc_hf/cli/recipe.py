@@ -27,7 +27,12 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     from mgc_hf.run import run
 
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("mgc_hf.run").setLevel(logging.INFO)  # where a run was published
+    for name in (
+        "mgc_hf.run",
+        "mgc_hf.cross_validation",
+        "mgc_hf.division",
+    ):  # verdict, folds, where a run was published
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         options = parse_options(defaults, description=description)
         set_up_progress()
@@ -38,7 +43,8 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
         sys.exit(error.exit_status)
     if options.train.should_save:
         print(result.summary())
-        print(f"model and card: {options.train.output_dir}")
+        what = "card, and a model in each of its folders fold-K" if result.split.folds else "model and card"
+        print(f"{what}: {options.train.output_dir}")
         if options.train.push_to_hub:
             print(f"published: {options.train.hub_model_id}")
     leave()

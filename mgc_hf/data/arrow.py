@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mgc_hf.data.audio import AUDIO_VERSION, verify
 from mgc_hf.data.listing import Clip, Fault
 from mgc_hf.data.parquet import read_audio
+from mgc_hf.data.tags import artist_tag
 from mgc_hf.data.threads import count_threads, map_in_order
 from mgc_hf.errors import AudioError, MgcHfError, SourceError
 
@@ -38,6 +39,7 @@ def build(
     min_seconds: float,
     has_parts: bool = False,
     audio_column: str | None = None,
+    artists_of_files: bool = False,
     demo: dict[str, Any] | None = None,
 ) -> tuple["datasets.Dataset", list[Fault]]:
     """Build the dataset of a source, or read it from the cache.
@@ -49,6 +51,8 @@ def build(
         min_seconds (`float`): Shorter clips are left out, in seconds.
         has_parts (`bool`, *optional*, defaults to `False`): Whether to keep the column `part`.
         audio_column (`str`, *optional*): Column of the audio, for clips in Parquet files.
+        artists_of_files (`bool`, *optional*, defaults to `False`): Whether a clip without an artist has that of its file's
+            tags, else of its folder.
         demo (`dict`, *optional*): Arguments of `generate_demo` and its version, in place of clips.
 
     Returns:
@@ -68,6 +72,7 @@ def build(
             "genres": list(genres),
             "min_seconds": min_seconds,
             "audio_column": audio_column,
+            "artists_of_files": artists_of_files,
             "demo": demo,
         },
         sort_keys=True,
@@ -144,6 +149,8 @@ def generate_rows(specification: str) -> Iterator[dict[str, Any]]:
             **dict.fromkeys(_FAULT_COLUMNS),
         }
         if error is None:
+            if clip.artist is None and wanted["artists_of_files"]:
+                row["artist"] = artist_tag(content if content is not None else clip.path or "") or clip.artist_folder
             yield row
         else:
             fault = dict(zip(_FAULT_COLUMNS, (clip.name, error.reason, error.kind), strict=True))

@@ -1,9 +1,13 @@
-"""Facts about GTZAN's tracks: names of files, who plays, and a published split (`facts/README.md` states the sources)."""
+"""Facts about GTZAN's tracks: names of files, who plays, what is wrong, and published splits (`facts/README.md` states the sources)."""
 
 import csv
 import functools
+import math
 import re
+from dataclasses import dataclass
 from importlib import resources
+
+import numpy as np
 
 from mgc_hf.labels import GTZAN_GENRES
 
@@ -25,6 +29,55 @@ def gtzan_fault_filtered() -> dict[str, str]:
         the split leaves out.
     """
     return {row["track_id"]: row["part"] for row in _table("gtzan_fault_filtered.tsv")}
+
+
+@dataclass(frozen=True)
+class KnownFault:
+    """What a published list says is wrong with a track of GTZAN.
+
+    Args:
+        kind (`str`): `exact repeat`, `distorted`, `broken`, or `fault filter` (left out by the fault-filtered split, which does
+            not say what is wrong).
+        others (`tuple[str, ...]`): Of a repeat the tracks that are likely the same recording, by artist and title.
+        source (`str`): The list, as `facts/README.md` names it.
+    """
+
+    kind: str
+    others: tuple[str, ...]
+    source: str
+
+    def __str__(self) -> str:
+        others = f" of {' or '.join(self.others)}" if self.others else ""
+        return f"{self.kind}{others} ({self.source})"
+
+
+@functools.cache
+def gtzan_faults() -> dict[str, tuple[KnownFault, ...]]:
+    """Return the known faults of each GTZAN track that has any, by track id."""
+    found: dict[str, list[KnownFault]] = {}
+    for row in _table("gtzan_faults.tsv"):
+        others = tuple(row["others"].split(",")) if row["others"] else ()
+        found.setdefault(row["track_id"], []).append(KnownFault(row["kind"], others, row["source"]))
+    return {item: tuple(faults) for item, faults in found.items()}
+
+
+@functools.cache
+def gtzan_course() -> dict[str, str]:
+    """Return the part of each GTZAN track in the split of the Hugging Face audio course (unit 4).
+
+    The course divides `marsyas/gtzan`, whose 999 rows are in the order of genres and numbers and lack the broken
+    jazz.00054, by `dataset.train_test_split(seed=42, shuffle=True, test_size=0.1)`: the first 100 numbers of numpy's
+    permutation are tested on. Its test part also chose its epoch.
+
+    Returns:
+        `dict[str, str]`: From all 1,000 track ids to `train` (899) or `test` (100), or to `unused` for jazz.00054.
+    """
+    missing = "jazz.00054"
+    rows = [row["track_id"] for row in _table() if row["track_id"] != missing]
+    order = np.random.default_rng(42).permutation(len(rows))
+    num_test = math.ceil(0.1 * len(rows))
+    part_of = dict.fromkeys(rows, "train") | dict.fromkeys((rows[row] for row in order[:num_test]), "test")
+    return part_of | {missing: "unused"}
 
 
 @functools.cache

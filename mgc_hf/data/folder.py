@@ -9,8 +9,10 @@ by their own names, hidden files and the droppings of macOS and Windows are igno
 
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mgc_hf.data.listing import (
@@ -29,6 +31,12 @@ from mgc_hf.errors import SourceError
 from mgc_hf.labels import gtzan_name
 
 logger = logging.getLogger(__name__)
+
+#: Folders below a genre that say how its files are kept, not who plays.
+_KEEPING = re.compile(
+    r"\d*|(audio|clip|file|song|track|recording|sample|wav|wave|mp3|flac|ogg|aiff?|au)s?|music|(cd|dis[ck]|part|vol)[ ._-]*\d*",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -157,13 +165,38 @@ def _list_genres(folder: _Folder, root: Path, part: str | None) -> tuple[list[Cl
     if empty:
         logger.warning("%s: no audio in the folder %s; left out", folder.path, ", ".join(empty))
     by_part = part is None and _divided_by_part(folder.holders)
-    made = [
-        make_clip(path, path.relative_to(root).as_posix(), genre.name, part_name(below.name) if by_part else part)
+    listed = [
+        (genre.name, below, path)
         for genre in folder.holders
         for below in (genre.holders if by_part else [genre])
         for path in _files_below(below)
     ]
-    return [item for item in made if isinstance(item, Clip)], [item for item in made if isinstance(item, Fault)]
+    made = [
+        make_clip(path, path.relative_to(root).as_posix(), genre, part_name(below.name) if by_part else part)
+        for genre, below, path in listed
+    ]
+    folders = _artist_folders([(genre, path.relative_to(below.path)) for genre, below, path in listed])
+    clips = [
+        replace(item, artist_folder=name) for item, name in zip(made, folders, strict=True) if isinstance(item, Clip)
+    ]
+    return clips, [item for item in made if isinstance(item, Fault)]
+
+
+def _artist_folders(files: Sequence[tuple[str, Path]]) -> list[str | None]:
+    """Return for each file the folder directly below its genre's, where that may be named for a band or an album.
+
+    Names that say how files are kept (`mp3`, `CD 1`, numbers) are none, nor are those that stand below every genre.
+
+    Args:
+        files (`Sequence[tuple[str, Path]]`): Genre, and path below the genre's folder.
+    """
+    names = [path.parts[0] if len(path.parts) > 1 else None for _, path in files]
+    genres: dict[str, set[str]] = defaultdict(set)
+    for (genre, _), name in zip(files, names, strict=True):
+        genres[name or ""].add(genre)
+    every = len({genre for genre, _ in files})
+    kept = {name for name, its in genres.items() if len(its) < max(every, 2) and not _KEEPING.fullmatch(name)}
+    return [name if name in kept else None for name in names]
 
 
 def _divided_by_part(genres: list[_Folder]) -> bool:

@@ -50,6 +50,7 @@ class Clip:
         path (`str`, *optional*): The audio file, or the Parquet file that holds it.
         row (`int`, *optional*): Row within the Parquet file.
         stamp (`tuple[int, int]`): Size in bytes and modification time in nanoseconds of `path`.
+        artist_folder (`str`, *optional*): Folder below the genre's that may name the artist, where nothing else does.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Clip:
     path: str | None = None
     row: int | None = None
     stamp: tuple[int, int] = (0, 0)
+    artist_folder: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ order. `docs/protocols.md` is the page for users.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mgc_hf.data.draws import UNUSED, Draw, stratified_draw
-from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
+from mgc_hf.data.facts import gtzan_course, gtzan_fault_filtered, recording_of
 from mgc_hf.errors import SplitError
 from mgc_hf.files import write_json
 from mgc_hf.predictions import PARTS
@@ -38,6 +38,9 @@ class Protocol:
             it), or the parts come with the data.
         on_request (`bool`, *optional*, defaults to `True`): Whether it can be asked for by name.
         left_out (`str`, *optional*): How ids come to be in no part.
+        has_validation (`bool`, *optional*, defaults to `True`): Whether a validation part may be asked for; without one
+            the number of epochs is fixed.
+        listed (`Callable`, *optional*): Gives the part of each of GTZAN's tracks, where the protocol is a published list.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Protocol:
     draw: Draw | None = None
     on_request: bool = True
     left_out: str = "by the draw"
+    has_validation: bool = True
+    listed: Callable[[], dict[str, str]] | None = None
 
 
 #: Every protocol by name. A new one is an entry here and a section in `docs/protocols.md`.
@@ -96,6 +101,33 @@ PROTOCOLS: dict[str, Protocol] = {
                 "Summer in training and validation; 81 of the tracks have no known artist."
             ),
             left_out="as faulty",
+            listed=gtzan_fault_filtered,
+        ),
+        Protocol(
+            name="course",
+            unit="track",
+            leaky=False,
+            statement=(
+                "The parts are those of the Hugging Face audio course, for comparison with its figures only: 899 of the 999 "
+                "tracks of marsyas/gtzan for training and 100 for testing, drawn regardless of genre and artist (seed 42). "
+                "79 of the 100 test tracks have their artist in training, and 9 have no known artist. The course also "
+                "chooses its epoch on the test part; here the number of epochs is fixed."
+            ),
+            left_out="since that copy of GTZAN lacks them",
+            has_validation=False,
+            listed=gtzan_course,
+        ),
+        Protocol(
+            name="kfold",
+            unit="track",
+            leaky=False,
+            statement=(
+                "Cross-validation: tracks are dealt into folds that are alike in their genres, and each fold is the test "
+                "part of a model that was trained on all others, so that every track is tested on once and no model is "
+                "tested on a track that it was trained on."
+            ),
+            left_out="since their artist is not known",
+            has_validation=False,
         ),
         Protocol(
             name="source",
@@ -153,7 +185,7 @@ class Split:
         """The protocol's statement, which part this split does without, and how many ids are in none."""
         protocol = PROTOCOLS[self.protocol]
         lines = [protocol.statement]
-        if self.protocol == "fault_filtered" and (counts := listed_tracks_held(self.part_of)):
+        if counts := listed_tracks_held(self.protocol, self.part_of):
             lines.append(counts)
         if not self.ids("test"):
             lines.append("It has no test part of its own: the test tracks come from other data.")
@@ -264,13 +296,17 @@ def askable_protocols() -> list[str]:
     return [name for name, entry in PROTOCOLS.items() if entry.on_request]
 
 
-def listed_tracks_held(part_of: Mapping[str, str]) -> str | None:
-    """Say how many tracks of the fault-filtered lists are at hand, where that is not all."""
-    listed = Counter(gtzan_fault_filtered().values())
-    held = Counter({recording_of(item): part for item, part in part_of.items()}.values())
-    if all(held[part] == listed[part] for part in PARTS):
+def listed_tracks_held(protocol: str, part_of: Mapping[str, str]) -> str | None:
+    """Say how many tracks of a protocol's lists are at hand, where there are lists and that is not all."""
+    entry = PROTOCOLS[protocol]
+    if entry.listed is None:
         return None
-    counts = [f"{held[part]} of {listed[part]} {part}" for part in PARTS]
+    listed = Counter(entry.listed().values())
+    held = Counter({recording_of(item): part for item, part in part_of.items()}.values())
+    parts = [part for part in PARTS if listed[part]]
+    if all(held[part] == listed[part] for part in parts):
+        return None
+    counts = [f"{held[part]} of {listed[part]} {part}" for part in parts]
     return f"Of the lists' tracks these data hold {', '.join(counts[:-1])} and {counts[-1]}."
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgc_hf.data import hub
+from mgc_hf.data import faults, hub
 from mgc_hf.data.archive import is_archive, unpack
 from mgc_hf.data.arrow import build
 from mgc_hf.data.folder import list_folder
 from mgc_hf.data.index import is_demo, is_index, is_pushed, join_audio, read_index
-from mgc_hf.data.listing import Clip, Fault, Listing, finish, is_audio_name
+from mgc_hf.data.listing import Clip, Fault, Listing, finish, is_audio_name, is_gtzan
 from mgc_hf.data.parquet import choose_columns, list_parquet
 from mgc_hf.data.tables import list_csv
 from mgc_hf.errors import AudioError, OptionError, SourceError
@@ -46,6 +46,8 @@ class Corpus:
         skipped (`list[SkippedFile]`): Files left out, by their names within the source, with reasons.
         has_parts (`bool`): Whether the source defines a split.
         unusable (`list[tuple[Clip, str]]`): Clips of the data whose audio cannot be used, with reasons; among `skipped`.
+        faults_left_out (`int`, *optional*): Known faults of GTZAN among `skipped`; `None` where none was asked to be left
+            out, or the data are not GTZAN.
     """
 
     dataset: "datasets.Dataset"
@@ -55,6 +57,7 @@ class Corpus:
     skipped: list[SkippedFile]
     has_parts: bool
     unusable: list[tuple[Clip, str]] = field(default_factory=list)
+    faults_left_out: int | None = None
 
 
 def load_gtzan(source: str | os.PathLike[str] = "marsyas/gtzan", **options: Any) -> "datasets.Dataset":
@@ -95,6 +98,7 @@ def read_corpus(
     config: str | None = None,
     columns: dict[str, str] | None = None,
     audio: str | os.PathLike[str] | None = None,
+    leave_out_faults: bool = False,
     demo_clips_per_genre: int = 20,
     demo_seconds: float = 30.0,
     demo_seed: int = 0,
@@ -116,6 +120,8 @@ def read_corpus(
             push-dataset` makes it): the folder or tar archive that holds the audio, under any names. It is found by
             the SHA-256 of the files, else by that of the decoded samples; tracks that are missing are left out as
             unusable audio is.
+        leave_out_faults (`bool`, *optional*, defaults to `False`): Leave out GTZAN's known repeats, distorted and broken
+            tracks ([`faults.LEFT_OUT`]); without effect on other data, of which none are known.
         demo_clips_per_genre (`int`, *optional*, defaults to 20): Size of the demo corpus.
         demo_seconds (`float`, *optional*, defaults to 30.0): Length of its clips, in seconds.
         demo_seed (`int`, *optional*, defaults to 0): Its seed.
@@ -142,7 +148,11 @@ def read_corpus(
         listing = _list_archive(where, cache)
     else:
         listing = list_csv(where) if kind == "csv" else list_folder(where)
-    return _to_corpus(finish(listing), cache, min_seconds, on_bad_audio, audio_column)
+    listing, left_out = finish(listing), None
+    if leave_out_faults:
+        listing, left_out = faults.leave_out_faults(listing)
+    corpus = _to_corpus(listing, cache, min_seconds, on_bad_audio, audio_column)
+    return replace(corpus, faults_left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -298,7 +308,9 @@ def _read_demo(cache: _Cache, min_seconds: float, clips_per_genre: int, seconds:
 def _to_corpus(
     listing: Listing, cache: _Cache, min_seconds: float, on_bad_audio: str, audio_column: str | None
 ) -> Corpus:
-    faults = list(listing.faults)
+    found = list(listing.faults)
+    # of GTZAN and of data that were published with their artists the tables say all that is known
+    artists_of_files = not (listing.has_artists or is_gtzan(listing.clips))
     while True:
         dataset, bad = build(
             listing.clips,
@@ -307,9 +319,10 @@ def _to_corpus(
             min_seconds=min_seconds,
             has_parts=listing.has_parts,
             audio_column=audio_column,
+            artists_of_files=artists_of_files,
         )
-        faults += bad
-        _raise_first(faults, listing, on_bad_audio)
+        found += bad
+        _raise_first(found, listing, on_bad_audio)
         if not len(dataset):
             raise SourceError(
                 f"{listing.name}: none of its {len(bad)} files is usable; first: {bad[0].file}: {bad[0].reason}"
@@ -319,8 +332,8 @@ def _to_corpus(
             break
         logger.warning("%s: no usable audio is left of %s; left out as a class", listing.name, ", ".join(emptied))
         listing = replace(listing, clips=[clip for clip in listing.clips if clip.genre not in emptied])
-        faults = [fault for fault in faults if fault not in bad or fault.file not in _names(listing)]
-    skipped = _report(listing.name, len(dataset), faults)
+        found = [fault for fault in found if fault not in bad or fault.file not in _names(listing)]
+    skipped = _report(listing.name, len(dataset), found)
     reasons = {fault.file: fault.reason for fault in bad}
     unusable = [(clip, reasons[clip.name]) for clip in listing.clips if clip.name in reasons]
     return Corpus(dataset, listing.name, listing.revision, listing.is_demo, skipped, listing.has_parts, unusable)

@@ -5,12 +5,13 @@ artists. That two files hold one recording under two ids is not seen here.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mgc_hf.data.artists import known, players, spelling
 from mgc_hf.predictions import PARTS
+from mgc_hf.results import LeakRecord, VerdictRecord
 
 _MOST = 5  #: Names that a sentence lists; the verdict itself has all of them.
 
@@ -30,7 +31,7 @@ class Leak:
     Args:
         kind (`str`): `track` or `artist`.
         name (`str`): Id of the track, or the artist's name in its most frequent spelling.
-        tracks (`dict[str, int]`): For each part that has it the number of its tracks there.
+        tracks (`dict[str, int]`): For each part (of cross-validation: `fold 0`, ...) that has it the number of its tracks there.
     """
 
     kind: str
@@ -49,11 +50,13 @@ class Verdict:
         leaks (`tuple[Leak, ...]`): Tracks and artists in more than one part, each sorted by name.
         num_tracks (`int`): Tracks in all parts.
         num_unknown (`int`): Those of them whose artist is not known.
+        noun (`str`, *optional*, defaults to `"part"`): What the parts are called: `part`, or `fold`.
     """
 
     leaks: tuple[Leak, ...]
     num_tracks: int
     num_unknown: int
+    noun: str = "part"
 
     @property
     def status(self) -> str:
@@ -71,13 +74,13 @@ class Verdict:
             if names:
                 more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
                 verb = f"{kind}s are" if len(names) > 1 else f"{kind} is"
-                found.append(f"{len(names)} {verb} in more than one part: {', '.join(names[:_MOST])}{more}.")
+                found.append(f"{len(names)} {verb} in more than one {self.noun}: {', '.join(names[:_MOST])}{more}.")
         unknown = f"{self.num_unknown} of {self.num_tracks} tracks have no known artist."
         if self.leaks:
             return " ".join([f"Verdict: {self.status}.", *found, *([unknown] if self.num_unknown else [])])
         if self.num_unknown:
-            return f"Verdict: {self.status}. No track and no known artist is in two parts, but {unknown}"
-        return f"Verdict: {self.status}. No track and no artist is in two parts ({self.num_tracks} tracks)."
+            return f"Verdict: {self.status}. No track and no known artist is in two {self.noun}s, but {unknown}"
+        return f"Verdict: {self.status}. No track and no artist is in two {self.noun}s ({self.num_tracks} tracks)."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict for programs: plain values, `status` first."""
@@ -88,14 +91,21 @@ class Verdict:
             "num_unknown": self.num_unknown,
         }
 
+    def to_record(self) -> VerdictRecord:
+        """Return the verdict as the record of a run keeps it."""
+        leaks = [LeakRecord(leak.kind, leak.name, dict(leak.tracks)) for leak in self.leaks]
+        return VerdictRecord(self.status, leaks, self.num_tracks, self.num_unknown)
 
-def judge(rows: Iterable[PartTrack]) -> Verdict:
+
+def judge(rows: Iterable[PartTrack], parts: Sequence[str] = PARTS, noun: str = "part") -> Verdict:
     """Find the tracks and artists that are in more than one part.
 
     A joint credit counts for each of its artists whom another credit of the same parts names ([`players`]).
 
     Args:
         rows (`Iterable[PartTrack]`): What the parts hold; a track may come several times (segments, pieces).
+        parts (`Sequence[str]`, *optional*): All names of parts, in the order in which a leak names them.
+        noun (`str`, *optional*, defaults to `"part"`): What they are called.
 
     Returns:
         `Verdict`: All leaks, listed.
@@ -113,10 +123,10 @@ def judge(rows: Iterable[PartTrack]) -> Verdict:
         for name in who.get(artist, ()) if artist else ():
             artists[written.get(name, name)][part] += 1  # a name in joint credits alone: as it is compared
     leaks = [
-        Leak(kind, name, {part: found[part] for part in PARTS if part in found})
+        Leak(kind, name, {part: found[part] for part in parts if part in found})
         for kind, table in (("track", tracks), ("artist", artists))
         for name, found in sorted(table.items())
         if len(found) > 1
     ]
     unknown = {track_id for (_, track_id), artist in artist_of.items() if artist is None}
-    return Verdict(tuple(leaks), len(tracks), len(unknown))
+    return Verdict(tuple(leaks), len(tracks), len(unknown), noun)

@@ -110,6 +110,11 @@ def list_contents(folder: str | Path) -> list[Content]:
             "put the files themselves there (cp -rL makes such a copy of a folder)"
         )
     names = {content.path for content in found}
+    if "config.json" not in names and (folder / "fold-0").is_dir():
+        raise PublishError(
+            f"{folder}: is a cross-validated run, which is several models and not one; push the folder of a fold "
+            f"({folder / 'fold-0'})"
+        )
     absent = [name for name in NEEDED if name not in names]
     if not any(name.endswith(".safetensors") for name in names):
         absent.append("model.safetensors")

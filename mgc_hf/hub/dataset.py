@@ -76,8 +76,8 @@ def push_dataset(
         split (`str` or `PathLike`, *optional*): Split file of a run (`split.json`), of a protocol that divides tracks.
             Without it and `protocol` the parts are the source's own, if it has any.
         protocol (`str`, *optional*): Divide it by this protocol (`track`), as a recipe would.
-        division (`dict`, *optional*): For `protocol`: `split_seed`, `validation_fraction`, `test_fraction` and the other
-            options of the recipes that name sizes of the parts.
+        division (`dict`, *optional*): For `protocol`: `split_seed`, `validation_fraction`, `test_fraction`,
+            `unknown_artist` and the other options of the recipes that say how tracks are divided.
         with_audio (`bool`, *optional*, defaults to `False`): Publish the audio too, each file as it is. Refused for
             GTZAN's, which has no licence.
         licence (`str`, *optional*): Identifier of the licence as the Hub spells it (`cc-by-4.0`). With audio it must be
@@ -189,6 +189,11 @@ def _divide(
         what = "protocol='segment'" if given is None else f"split={os.fspath(split or '')!r}"
         raise OptionError(
             f"{what}: divides segments, but the rows of a data set are tracks; give one that divides tracks"
+        )
+    if protocol == "kfold":
+        raise OptionError(
+            "protocol='kfold': has a split for each fold, but a data set has one; publish that of a fold "
+            "(--split RUN/fold-0/split.json)"
         )
     if given is not None:
         given.check(ids)

@@ -13,6 +13,9 @@ from mgc_hf.data.hub import parse_hub_id
 from mgc_hf.errors import OptionError
 from mgc_hf.options.declaring import Checked, option
 
+#: Share of each genre for validation, unless the protocol has no such part.
+VALIDATION_FRACTION = 0.15
+
 
 @dataclass
 class DataOptions(Checked):
@@ -38,14 +41,27 @@ class DataOptions(Checked):
     test_dataset_revision: str | None = option(None, "Revision of a Hub --test_dataset")
     test_dataset_columns: str | None = option(None, "Column names of --test_dataset, as JSON")
     test_audio: str | None = option(None, "Folder with the audio of a Hub --test_dataset that is an index without it")
-    protocol: str = option("track", "Split protocol: track, artist, fault_filtered (GTZAN's lists) or segment (leaky)")
+    protocol: str = option(
+        "track",
+        "Split protocol: track, artist, kfold (cross-validation), segment (leaky), or lists of GTZAN's tracks, fault_filtered and "
+        "course (for comparison)",
+    )
     unknown_artist: Literal["own_group", "leave_out"] = option(
-        "own_group", "Protocol 'artist' only: tracks without a known artist, each its own group or in no part"
+        "own_group", "Where artists are kept apart: tracks without a known one, each its own group or in no part"
+    )
+    num_folds: int = option(5, "Protocol 'kfold' only: number of folds, each a run of its own in a folder fold-K")
+    fold: int | None = option(
+        None, "Protocol 'kfold' only: run this fold alone, from 0, in --output_dir itself; all of them by default"
+    )
+    fold_groups: Literal["track", "artist"] = option(
+        "track", "Protocol 'kfold' only: what stays in one fold, the pieces of a track or all tracks of an artist"
     )
     split: str | None = option(None, "Use the split saved in this file (split.json of an earlier run)")
     split_seed: int | None = option(None, "Seed of the split alone; --seed by default")
     validation_fraction: float = option(
-        0.15, "Fraction of each genre for validation; 0 means fixed epochs and no choice of a best one"
+        None,
+        "Fraction of each genre for validation, 0.15 by default; 0 means fixed epochs and no choice of a best one, and "
+        "is what protocols without a validation part have",
     )
     test_fraction: float = option(0.25, "Fraction of each genre for the test part")
     segment_seconds: float = option(3.0, "Length of a segment, seconds")
@@ -72,6 +88,7 @@ class DataOptions(Checked):
         0, "Protocol 'segment' only: augmented copies of each segment, made before the split as in the paper"
     )
     on_bad_audio: Literal["skip", "error"] = option("skip", "Leave unusable files out with a warning, or stop")
+    leave_out_faults: bool = option(False, "Leave out GTZAN's known repeats, distorted and broken tracks")
     min_seconds: float = option(0.5, "Clips shorter than this are left out, seconds")
     cache_dir: str | None = option(None, "Folder for prepared data; the Hugging Face datasets cache by default")
     demo_clips_per_genre: int = option(20, "Clips per genre of the demo corpus")
@@ -84,16 +101,39 @@ class DataOptions(Checked):
         Raises:
             OptionError: Values out of range, all of them in one message.
         """
-        from mgc_hf.data.protocols import askable_protocols
+        from mgc_hf.data.protocols import PROTOCOLS, askable_protocols
 
-        leaky_only = self.protocol == "segment"
+        protocol = PROTOCOLS.get(self.protocol)
+        has_validation = protocol is None or protocol.has_validation
+        if self.validation_fraction is None:
+            self.validation_fraction = VALIDATION_FRACTION if has_validation else 0.0
+        leaky_only, kfold = self.protocol == "segment", self.protocol == "kfold"
         by_number = self.train_tracks_per_genre > 0 or self.test_tracks_per_genre > 0
         self.check(
             (self.protocol in askable_protocols(), "protocol", f"one of {', '.join(askable_protocols())}"),
             (
-                self.protocol == "artist" or self.unknown_artist == "own_group",
+                self.protocol == "artist" or self.fold_groups == "artist" or self.unknown_artist == "own_group",
                 "unknown_artist",
-                "own_group unless --protocol artist",
+                "own_group unless --protocol artist or --fold_groups artist",
+            ),
+            (self.num_folds >= 2, "num_folds", "2 or more"),
+            (kfold or self.num_folds == 5, "num_folds", "left out unless --protocol kfold"),
+            (kfold or self.fold_groups == "track", "fold_groups", "left out unless --protocol kfold"),
+            (kfold or self.fold is None, "fold", "left out unless --protocol kfold"),
+            (
+                self.fold is None or 0 <= self.fold < self.num_folds,
+                "fold",
+                f"from 0 to {self.num_folds - 1}, below --num_folds",
+            ),
+            (
+                not kfold or self.split is None or self.fold is not None,
+                "split",
+                "left out with --protocol kfold, which makes a split for each fold (with --fold K it may be given)",
+            ),
+            (
+                has_validation or self.validation_fraction == 0,
+                "validation_fraction",
+                f"0 or left out with --protocol {self.protocol}, which has no validation part: epochs are fixed",
             ),
             (0 <= self.validation_fraction < 1, "validation_fraction", "at least 0 and below 1"),
             (0 < self.test_fraction < 1, "test_fraction", "above 0 and below 1"),
@@ -217,6 +257,9 @@ class ModelOptions(Checked):
 
     base_model: str | None = option(
         None, "Hub id that a local --model_name_or_path is a copy of, for the card: its base model and licence"
+    )
+    allow_contaminated: bool = option(
+        False, "Begin from weights that name GTZAN as their training data, with GTZAN as test data; the card says so"
     )
     from_scratch: bool = option(
         False, "Build the architecture of --model_name_or_path with random weights; the card says so"

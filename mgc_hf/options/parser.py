@@ -255,6 +255,7 @@ def _to_options(namespace: argparse.Namespace, base: argparse.Namespace) -> Opti
     }
     resolved = {name: _plain(value) for name, value in vars(namespace).items() if name in shown}
     data, model, augment, evaluation, train = groups
+    resolved |= {name: _plain(value) for name, value in vars(data).items()}  # what was left open to the protocol too
     return Options(data, model, augment, evaluation, train, changed, resolved)
 
 

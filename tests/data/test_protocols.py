@@ -231,7 +231,7 @@ def test_a_protocol_is_added_by_an_entry(monkeypatch, tmp_path):
     assert split.part_of == {"a": "test", "b": "train", "c": "train"}
     split.save(tmp_path / "split.json")
     assert Split.load(tmp_path / "split.json") == split
-    assert askable_protocols() == ["track", "segment", "artist", "fault_filtered", "first"]
+    assert askable_protocols() == ["track", "segment", "artist", "fault_filtered", "course", "kfold", "first"]
 
 
 # draws of so many tracks
@@ -430,7 +430,7 @@ def _twice_in_one(value):
         (_edit(hash="0" * 64), "the file was changed"),
         (
             _edit(protocol="artits"),
-            "unknown protocol 'artits'; known are track, segment, artist, fault_filtered, source",
+            "unknown protocol 'artits'; known are track, segment, artist, fault_filtered, course, kfold, source",
         ),
         (_edit(protocol="segment"), "protocol segment divides segments"),
         (_edit(note="mine"), "unknown key note"),
