@@ -292,7 +292,7 @@ def choose_split(
         return split_from_parts(
             ids, corpus.dataset["part"], names, seed=seed, validation_fraction=data.validation_fraction
         )
-    if PROTOCOLS[data.protocol].listed is not None and not _is_gtzan(corpus):
+    if PROTOCOLS[data.protocol].listed is not None and not is_gtzan_corpus(corpus):
         raise SplitError(
             f"protocol {data.protocol} is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
             "are not named and sorted as GTZAN's are. Divide by --protocol track or artist"
@@ -325,7 +325,8 @@ def _artists(corpus: Corpus) -> dict[str, str | None]:
     return dict(zip(corpus.dataset["track_id"], corpus.dataset["artist"], strict=True))
 
 
-def _is_gtzan(corpus: Corpus) -> bool:
+def is_gtzan_corpus(corpus: Corpus) -> bool:
+    """Whether data are GTZAN's, by the names of their tracks and their genres."""
     names = corpus.dataset.features["genre"].names
     rows = zip(corpus.dataset["track_id"], corpus.dataset["genre"], strict=True)
     return not corpus.is_demo and is_gtzan([Clip(item, names[label], item) for item, label in rows])

@@ -108,7 +108,9 @@ def data_record(
     )
 
 
-def model_record(model: Any, feature_extractor: Any, base_model: str | None) -> ModelRecord:
+def model_record(
+    model: Any, feature_extractor: Any, base_model: str | None, contamination: str | None = None
+) -> ModelRecord:
     """Describe a model."""
     return ModelRecord(
         model_type=model.config.model_type,
@@ -116,6 +118,7 @@ def model_record(model: Any, feature_extractor: Any, base_model: str | None) -> 
         base_model=base_model,
         num_parameters=int(sum(parameter.numel() for parameter in model.parameters())),
         feature_extractor=type(feature_extractor).__name__,
+        contamination=contamination,
     )
 
 

@@ -402,7 +402,7 @@ class RunResult:
     @property
     def leak(self) -> str:
         """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart), or `leak not known` where
-        the training recordings of a finished model are not."""
+        the training recordings of a finished model are not, or the weights it began from may know the test part."""
         resolved = {} if self.training is None else self.training.resolved
         by_artist = self.protocol == "artist" or resolved.get("fold_groups") == "artist"
         apart = "artist" if by_artist else "track"

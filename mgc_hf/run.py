@@ -6,11 +6,13 @@ pictures and card are drawn. The test part is opened once, after the weights hav
 
 import datetime
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
+from mgc_hf.contamination import check_base, contamination_in, inherited_contamination, leak_of_base
 from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
@@ -23,6 +25,7 @@ from mgc_hf.division import (
     cut_tracks,
     decode,
     divide,
+    is_gtzan_corpus,
     judge_split,
     label_ids,
     leak_statement,
@@ -130,6 +133,10 @@ def _walk(options: Options, recipe: str) -> RunResult:
     with in_turn():
         corpus, test_corpus = read_corpora(options)
     genres = list(corpus.dataset.features["genre"].names)
+    contamination = None
+    if plan.pretrained:
+        base, insists = options.model.model_name_or_path, options.model.allow_contaminated
+        contamination = on_main(lambda: check_base(base, test_corpus or corpus, insists))
     if resume:
         on_main(lambda: resuming.check_labels(folder, genres))
 
@@ -189,6 +196,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
+        leaky, of_base = leak_of_base(split.leaky or bool(leak), contamination)
+        statement += of_base
         if options.data.fold is not None:
             statement = f"{statement} {fold_sentence(options.data)}"
         floor_predictions, floor = None, None
@@ -205,7 +214,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
         result = RunResult(
             name=folder.resolve().name,
             protocol=split.protocol,
-            leaky=split.leaky or bool(leak),
+            leaky=leaky,
             seed=options.train.seed,
             track=track if split.unit == "track" else None,
             segment=segment,
@@ -230,6 +239,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 model,
                 extractor,
                 (options.model.base_model or outputs.display_name(plan.name)) if plan.pretrained else None,
+                contamination,
             ),
             training=_training_record(outcome, options, recipe),
             environment=record.environment_record(
@@ -359,7 +369,12 @@ def evaluate(
     if given is not None:
         given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
     rows = assign_parts(rows, given or "test").of_part("test")
-    known = _heard(str(model), revision, classifier, int(extractor.sampling_rate))
+    described = _described(str(model), revision, classifier)
+    known = None if described is None else outputs.load_recordings(described, int(extractor.sampling_rate))
+    contamination = None
+    if described is not None and is_gtzan_corpus(corpus):
+        # of our own models the recordings themselves are compared; of others there is what their cards say
+        contamination = contamination_in(described) if known is None else inherited_contamination(described)
     tested = recordings(Part("test", tracks, rows, whole_tracks=True))
     leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
     leaky: bool | None
@@ -375,6 +390,8 @@ def evaluate(
         if known is None:
             statement += " Which recordings the model was trained or validated on is not known, so neither is whether this leaks."
         division = SplitRecord("track", None, None, leak_statement(statement, leak, known is not None))
+    leaky, of_base = leak_of_base(leaky, contamination)
+    division = replace(division, statement=division.statement + of_base)
     data = prepare(tracks, rows, extractor, num_labels=len(genres))
     predictions = predict(classifier, data, rows, genres, batch_size=batch_size)
     track, segment = score(predictions, num_resamples=num_resamples)
@@ -395,7 +412,7 @@ def evaluate(
             sampling_rate=extractor.sampling_rate,
         ),
         split=division,
-        model=record.model_record(classifier, extractor, None),
+        model=record.model_record(classifier, extractor, None, contamination),
         training=None,
         environment=record.environment_record(str(classifier.device), 1, "float32"),
         **_stamp(),
@@ -405,19 +422,19 @@ def evaluate(
     return result
 
 
-def _heard(model: str, revision: str | None, classifier: Any, sampling_rate: int) -> frozenset[str] | None:
-    """Return the recordings that a model was trained on or chosen by, from its folder or its repository."""
+def _described(model: str, revision: str | None, classifier: Any) -> Path | None:
+    """Return a folder with what a model says of itself: its own, or one with those files of its repository."""
     from mgc_hf.models.checkpoint import is_local
 
-    folder = Path(model).expanduser()
-    if not is_local(model):
-        commit = getattr(classifier.config, "_commit_hash", None)  # that of the weights, whatever was pushed since
-        try:
-            folder = fetch_files(model, [outputs.RECORDINGS, "config.json"], commit or revision)
-        except CheckpointError as error:
-            logger.warning("%s; so whether this leaks is not known", error)
-            return None
-    return outputs.load_recordings(folder, sampling_rate)
+    if is_local(model):
+        return Path(model).expanduser()
+    commit = getattr(classifier.config, "_commit_hash", None)  # that of the weights, whatever was pushed since
+    names = [outputs.RECORDINGS, outputs.RESULTS, outputs.CARD, "config.json"]
+    try:
+        return fetch_files(model, names, commit or revision)
+    except CheckpointError as error:
+        logger.warning("%s; so whether this leaks is not known", error)
+        return None
 
 
 #: Protocol name of an evaluation of all of some other data; nothing was divided.

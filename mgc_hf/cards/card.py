@@ -219,6 +219,8 @@ def card_title(result: RunResult, kind: str | None = None) -> str:
     marks = []
     if result.leaky:
         marks.append("leaky split")
+    if result.model.contamination:
+        marks.append("contaminated base")
     if result.data.is_demo:
         marks.append("synthetic demo corpus")
     if result.training and _lacks_pre_training(result):

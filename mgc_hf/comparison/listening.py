@@ -15,7 +15,7 @@ import numpy as np
 
 from mgc_hf.comparison.material import Material, RunEntry, protocol_rank
 from mgc_hf.data.audio import decode
-from mgc_hf.data.facts import gtzan_artists, gtzan_fault_filtered, gtzan_same_titles, gtzan_track_id, recording_of
+from mgc_hf.data.facts import gtzan_artists, gtzan_faults, gtzan_same_titles, gtzan_track_id, recording_of
 from mgc_hf.data.sources import load_gtzan
 from mgc_hf.errors import AudioError, SourceError
 from mgc_hf.models.mel_lstm import LogMelFeatureExtractor
@@ -30,6 +30,14 @@ EXCERPT_SECONDS = 5.0
 COLUMNS, ROWS = 400, 64
 #: Protocols whose errors say most, those first that many tracks were tested by without a leak.
 _PREFERRED = ("kfold", "track", "artist", "fault_filtered")
+#: Kinds of known faults and the lists that name them (`data/facts`), in words.
+_FAULTS = {
+    "exact repeat": "Repeats another track exactly",
+    "distorted": "Distorted beyond recognition",
+    "broken": "Does not decode in public copies",
+    "fault filter": "Left out of the fault-filtered split",
+}
+_LISTS = {"foleis2020": "Foleis and Tavares, 2020", "kereliuk2015": "Kereliuk, Sturm and Larsen, 2015"}
 
 
 @dataclass(frozen=True)
@@ -166,12 +174,16 @@ def known_faults(track: WrongTrack) -> list[str]:
     if not _is_gtzan(track):
         return []
     track_id = recording_of(track.track_id)
-    faults = []
+    known = gtzan_faults().get(track_id, ())
+    faults = [
+        _FAULTS.get(one.kind, one.kind.capitalize())
+        + (f", likely {' or '.join(one.others)}" if one.others else "")
+        + f" ({_LISTS.get(one.source, one.source)})."
+        for one in known
+    ]
     others = gtzan_same_titles().get(track_id, ())
-    if others:
-        faults.append(f"Artist and title are those of {', '.join(others)}: likely a repeat.")
-    if gtzan_fault_filtered().get(track_id) == "unused":
-        faults.append("Left out of the fault-filtered split (Kereliuk, Sturm and Larsen, 2015).")
+    if others and not any(one.others for one in known):
+        faults.append(f"Artist and title are those of {' and '.join(others)}: likely a repeat.")
     return faults
 
 

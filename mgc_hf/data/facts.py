@@ -36,7 +36,7 @@ class KnownFault:
     """What a published list says is wrong with a track of GTZAN.
 
     Args:
-        kind (`str`): `repeat`, `distorted`, `broken`, or `fault filter` (left out by the fault-filtered split, which does
+        kind (`str`): `exact repeat`, `distorted`, `broken`, or `fault filter` (left out by the fault-filtered split, which does
             not say what is wrong).
         others (`tuple[str, ...]`): Of a repeat the tracks that are likely the same recording, by artist and title.
         source (`str`): The list, as `facts/README.md` names it.

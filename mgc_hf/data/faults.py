@@ -8,7 +8,7 @@ from mgc_hf.errors import SourceError
 
 #: Kinds that are left out: one of each pair of repeats, what is distorted and what is broken. What the fault-filtered
 #: split leaves out without saying why has a protocol of its own.
-LEFT_OUT = ("repeat", "distorted", "broken")
+LEFT_OUT = ("exact repeat", "distorted", "broken")
 
 
 def leave_out_faults(listing: Listing) -> tuple[Listing, int | None]:

@@ -1,5 +1,6 @@
 """Cross-validation: tracks, or whole groups of them, dealt into folds that are alike in their genres."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -35,8 +36,6 @@ def draw_folds(
         SplitError: A genre has fewer groups than there are folds (each is named with its groups), or all of a genre is
             in one fold, so that the model tested on it would not know it.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     order = sorted(zip(ids, genres, strict=True))
     groups_of = defaultdict(set)
     for item, genre in order:
@@ -52,11 +51,8 @@ def draw_folds(
         )
     label = np.unique([genre for _, genre in order], return_inverse=True)[1]
     group = np.unique([groups[item] for item, _ in order], return_inverse=True)[1]
-    dealer = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-    fold = np.empty(len(order), dtype=np.int64)
-    for number, (_, tested) in enumerate(dealer.split(label, label, group)):
-        fold[tested] = number
-    # it says nothing of a genre whose groups all come into one fold
+    fold = np.array(_deal(tuple(label.tolist()), tuple(group.tolist()), num_folds, seed))
+    # scikit-learn says nothing of a genre whose groups all come into one fold
     lost = [str(genre) for index, genre in enumerate(sorted(groups_of)) if len(set(fold[label == index])) < 2]
     if lost:
         raise SplitError(
@@ -64,3 +60,14 @@ def draw_folds(
             f"genre. To go on, take another --split_seed, {ways}or leave the genre out"
         )
     return {item: int(number) for (item, _), number in zip(order, fold, strict=True)}
+
+
+@functools.lru_cache(maxsize=4)  # seconds for a thousand tracks, and asked for by every fold
+def _deal(label: tuple[int, ...], group: tuple[int, ...], num_folds: int, seed: int) -> tuple[int, ...]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fold = np.empty(len(label), dtype=np.int64)
+    dealer = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    for number, (_, tested) in enumerate(dealer.split(label, label, group)):
+        fold[tested] = number
+    return tuple(fold.tolist())

@@ -260,6 +260,9 @@ class ModelOptions(Checked):
     base_model: str | None = option(
         None, "Hub id that a local --model_name_or_path is a copy of, for the card: its base model and licence"
     )
+    allow_contaminated: bool = option(
+        False, "Begin from weights that name GTZAN as their training data, with GTZAN as test data; the card says so"
+    )
     from_scratch: bool = option(
         False, "Build the architecture of --model_name_or_path with random weights; the card says so"
     )

@@ -48,7 +48,7 @@ def entry(system=LSTM, protocol="track", seed=0, predictions=None, folder=Path("
         protocol=protocol,
         leaky=protocol == "segment",
         seed=seed,
-        track=track,
+        track=None if protocol == "segment" else track,
         segment=segment,
         data=data,
     )

@@ -26,14 +26,14 @@ def test_the_table():
     faults = gtzan_faults()
     assert set(faults) < set(GTZAN)
     kinds = Counter(fault.kind for its in faults.values() for fault in its)
-    assert kinds == {"repeat": 50, "distorted": 2, "broken": 1, "fault filter": 70}
+    assert kinds == {"exact repeat": 50, "distorted": 2, "broken": 1, "fault filter": 70}
     assert [fault.kind for fault in faults["jazz.00054"]] == ["broken"]
     filtered = {item for item, its in faults.items() if any(fault.kind == "fault filter" for fault in its)}
     assert filtered == {item for item, part in gtzan_fault_filtered().items() if part == "unused"}
     for item, its in faults.items():
         for fault in its:
-            assert fault.others == (gtzan_same_titles().get(item, ()) if fault.kind == "repeat" else ())
-    assert str(faults["disco.00074"][0]) == "repeat of disco.00071 (foleiss2020)"
+            assert fault.others == (gtzan_same_titles().get(item, ()) if fault.kind == "exact repeat" else ())
+    assert str(faults["disco.00074"][0]) == "exact repeat of disco.00071 (foleis2020)"
     assert "rock.00016" in faults["metal.00058"][1].others  # under two genres
     assert gtzan_artists()["rock.00016"] == gtzan_artists()["metal.00058"]
 
@@ -41,7 +41,7 @@ def test_the_table():
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("removed_repeats_and_distorted_foleiss2020", "foleiss2020"),
+        ("removed_repeats_and_distorted_foleiss2020", "foleis2020"),
         ("excluded_by_fault_filter_kereliuk2015", "kereliuk2015"),
     ],
 )
@@ -59,7 +59,7 @@ def test_repeats_distorted_and_broken_tracks_are_left_out_by_name():
     assert len(left.clips) == 947
     reasons = {fault.file: fault.reason for fault in left.faults}
     assert reasons["jazz/jazz.00054.wav"] == "known fault of GTZAN: broken (marsyas/gtzan)"
-    assert reasons["pop/pop.00037.wav"] == "known fault of GTZAN: distorted (foleiss2020)"
+    assert reasons["pop/pop.00037.wav"] == "known fault of GTZAN: distorted (foleis2020)"
     assert {fault.kind for fault in left.faults} == {"left_out"}
     kept = {clip.track_id for clip in left.clips}
     assert "disco.00050" in kept  # left out by the fault-filtered split, and here the one that its repeats are of
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_told_and_counted(tmp_path):
     assert corpus.dataset["track_id"][:] == ["disco.00050", "rock.00001"]
     assert corpus.faults_left_out == 1
     assert [file.file for file in corpus.skipped] == ["disco/disco.00051.wav", "rock/rock.00002.wav"]
-    assert "repeat of disco.00050 or disco.00070" in corpus.skipped[0].reason
+    assert "exact repeat of disco.00050 or disco.00070" in corpus.skipped[0].reason
     assert [clip.track_id for clip, _ in corpus.unusable] == ["rock.00002"]
     assert read_corpus(str(folder), **options).faults_left_out is None
     check_left_out(corpus)

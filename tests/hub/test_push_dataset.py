@@ -393,6 +393,10 @@ def test_failures_are_one_line(push, push_each, hub, music, split):
         (2, [music, ID, "--split", segments]),
         (2, [music, ID, "--split_seed", 1]),
         (2, [music, ID, "--card", "burn"]),
+        (2, [music, ID, "--protocol", "kfold"]),
+        (2, [music, ID, "--protocol", "track", "--unknown_artist", "leave_out"]),
+        (1, [music, ID, "--protocol", "course"]),
+        (2, [music, ID, "--protocol", "artist", "--unknown_artist", "sometimes"]),
     )
     words = [
         "name the user or organisation",
@@ -401,6 +405,10 @@ def test_failures_are_one_line(push, push_each, hub, music, split):
         "rows of a data set are tracks",
         "have no effect without protocol",
         "must be keep or overwrite",
+        "has a split for each fold, but a data set has one",
+        "it must be own_group unless --protocol artist",
+        "GTZAN's own tracks, and cannot be had for music",
+        "allowed are own_group, leave_out",
     ]
     for one, text in zip(words, told, strict=True):
         assert one in text
@@ -448,6 +456,21 @@ def test_a_source_with_parts_keeps_them(music, tmp_path):
         first = contents[0].file
     assert "The parts are those of the source" in card
     assert not first.exists()
+
+
+def test_tracks_without_an_artist_are_unused_if_asked(music, tmp_path):
+    rows = [
+        f"{genre}/clip{index}.wav,{genre},{'' if index == 5 else genre + str(index // 2)}"
+        for genre in GENRES
+        for index in range(6)
+    ]
+    (music / "metadata.csv").write_text("\n".join(["path,genre,artist", *rows]))
+    how = {"protocol": "artist", "cache_dir": tmp_path / "cache"}
+    for unknown, unused in ((None, False), ("leave_out", True)):
+        division = {} if unknown is None else {"unknown_artist": unknown}
+        with packed_dataset(music, ID, division=division, **how) as contents:
+            names = {content.path for content in contents}
+            assert ("data/unused-00000-of-00001.parquet" in names) == unused
 
 
 def test_secrets_in_labels_are_refused(music, tmp_path):
