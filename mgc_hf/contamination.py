@@ -49,22 +49,6 @@ def check_base(name_or_path: str, tested: Corpus, allowed: bool) -> str | None:
     )
 
 
-def leak_of_base(leaky: bool | None, why: str | None) -> tuple[bool | None, str]:
-    """Return whether a run leaks, and a sentence, once it is known why its base may know the test part.
-
-    Args:
-        leaky (`bool`, *optional*): By the split alone.
-        why (`str`, *optional*): From [`check_base`].
-
-    Returns:
-        `tuple[bool | None, str]`: What was leak-free is no longer known to be; the sentence is empty without a reason.
-    """
-    if why is None:
-        return leaky, ""
-    sentence = f" Whether the weights, or those that they began from, knew the test part already is not known: {why}."
-    return (True if leaky else None), sentence
-
-
 def find_contamination(name_or_path: str, revision: str | None = None) -> str | None:
     """Say why a checkpoint may have been trained on GTZAN; `None` where nothing tells so, or nothing can be read.
 

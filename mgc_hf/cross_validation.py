@@ -16,7 +16,7 @@ from mgc_hf import outputs, record
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.verdict import Verdict
 from mgc_hf.distributed import check_launch, in_turn, on_main
-from mgc_hf.division import fold_splits, judge_folds, read_corpora, tell_verdict
+from mgc_hf.division import fold_splits, judge_folds, leak_of_base, read_corpora, tell_verdict
 from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
 from mgc_hf.floor import judge_floor
@@ -161,6 +161,8 @@ def _finish(
     predictions = join_predictions(folder, outputs.PREDICTIONS, splits)
     track, segment = score(predictions, seed=options.train.seed, num_resamples=options.evaluation.num_resamples)
     first, leaks = results[0], {result.leaky for result in results}
+    leaky = True if True in leaks else None if None in leaks else False
+    leaky, of_base = leak_of_base(leaky, first.model.contamination)
     floor, floor_predictions = None, None
     floors = [result.floor for result in results if result.floor is not None]
     if len(floors) == len(results):
@@ -177,7 +179,7 @@ def _finish(
     result = replace(
         results[-1],
         name=folder.resolve().name,
-        leaky=True if True in leaks else None if None in leaks else False,
+        leaky=leaky,
         track=track,
         segment=segment,
         data=_join_data([result.data for result in results]),
@@ -187,7 +189,7 @@ def _finish(
             joined,
             f"{PROTOCOLS['kfold'].statement} These are all {len(splits)} folds together, which keep each "
             f"{options.data.fold_groups} in one: each figure is of the predictions of all models, each on the tracks that it was "
-            f"not trained on. There was no validation part: no epoch was chosen by its score. {verdict.statement}",
+            f"not trained on. There was no validation part: no epoch was chosen by its score.{of_base} {verdict.statement}",
             verdict=verdict.to_record(),
             folds=[result.data.tracks["test"] for result in results],
         ),

@@ -410,3 +410,19 @@ def leak_statement(statement: str, leak: Sequence[str], compared: bool) -> str:
         if compared
         else statement
     )
+
+
+def leak_of_base(leaky: bool | None, why: str | None) -> tuple[bool | None, str]:
+    """Return whether a run leaks, and a sentence, once it is known why its base may know the test part.
+
+    Args:
+        leaky (`bool`, *optional*): By the split alone.
+        why (`str`, *optional*): Of the record's `model.contamination`.
+
+    Returns:
+        `tuple[bool | None, str]`: What was leak-free is no longer known to be; the sentence is empty without a reason.
+    """
+    if why is None:
+        return leaky, ""
+    sentence = f" Whether the weights, or those that they began from, knew the test part already is not known: {why}."
+    return (True if leaky else None), sentence

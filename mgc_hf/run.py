@@ -12,7 +12,7 @@ from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.contamination import check_base, contamination_in, inherited_contamination, leak_of_base
+from mgc_hf.contamination import check_base, contamination_in, inherited_contamination
 from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import assign_parts, windowing
@@ -28,6 +28,7 @@ from mgc_hf.division import (
     is_gtzan_corpus,
     judge_split,
     label_ids,
+    leak_of_base,
     leak_statement,
     read_corpora,
     recordings,

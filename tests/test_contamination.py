@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from mgc_hf.cards.card import render_card
-from mgc_hf.contamination import contamination_in, find_contamination, inherited_contamination, leak_of_base
+from mgc_hf.contamination import contamination_in, find_contamination, inherited_contamination
+from mgc_hf.division import leak_of_base
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.results import RunResult
 from mgc_hf.run import evaluate, fine_tune

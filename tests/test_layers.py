@@ -20,7 +20,7 @@ LAYERS = {
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),
     **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
-    "cross_validation": 8,
+    **dict.fromkeys(("contamination", "cross_validation"), 8),
     "run": 9,
     **dict.fromkeys(("rerunning", "comparison"), 10),
     "cli": 11,

@@ -273,10 +273,11 @@ def test_summary_and_interval_in_words():
     assert result().summary().splitlines() == [
         "track   accuracy 75.0 % [50.0, 100.0]  (n = 4)",
         "segment accuracy 75.0 % [50.0, 100.0]  (n = 40)",
+        "floor: not compared",
         "protocol track (leak-free by track), seed 3",
     ]
     leaky = result(leaky=True)
-    assert leaky.summary().splitlines()[2:] == ["protocol track (leaky), seed 3", leaky.split.statement]
+    assert leaky.summary().splitlines()[3:] == ["protocol track (leaky), seed 3", leaky.split.statement]
 
 
 def test_pictures_that_belong_to_a_record():
