@@ -21,6 +21,7 @@ from mgc_hf.results import RunResult
 #: Seconds between two looks at a run, and that one has to write its checkpoint when it is stopped.
 _LOOK_SECONDS, _STOP_SECONDS = 0.5, 120.0
 _EPOCH = re.compile(r"epoch (\d+)/(\d+)")
+_RAISED = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b")
 _LOG_TAIL = 20_000
 _MOST_OF_REASON = 300
 
@@ -173,12 +174,12 @@ def differences(run: PlannedRun, result: RunResult) -> list[str]:
 
 
 def why_failed(log: Path, status: int | None) -> str:
-    """Return why a run failed: its error, else the last thing that it said."""
+    """Return why a run failed: its error, else the exception that ended it, else the last thing that it said."""
     lines = [line.strip() for line in _tail(log).splitlines() if line.strip()]
     errors = [line.removeprefix("error:").strip() for line in lines if line.startswith("error:")]
-    # what the launcher says of the failure below it names no cause
-    own = [line for line in lines if not line.startswith(("subprocess.CalledProcessError", "Traceback"))]
-    reason = errors[-1] if errors else own[-1] if own else "it said nothing"
+    # the launcher raises an exception of its own for the run's
+    raised = [line for line in lines if _RAISED.match(line) and not line.startswith("subprocess.CalledProcessError")]
+    reason = next((found[-1] for found in (errors, raised, lines) if found), "it said nothing")
     reason = reason if len(reason) <= _MOST_OF_REASON else f"{reason[:_MOST_OF_REASON]} …"
     return reason if errors else f"exit status {status}: {reason}"
 

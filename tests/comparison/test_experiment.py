@@ -185,6 +185,12 @@ def test_how_far_a_run_is_and_why_it_failed(tmp_path):
     log.write_text("epoch 1/4  training: loss 2\nepoch 3/4  training: loss 1\nKilled\n")
     assert fraction_done(run, log) == 0.75
     assert why_failed(log, -9) == "exit status -9: Killed"
+    log.write_text(
+        "Traceback (most recent call last):\n  File x\nValueError: a bug\nTraceback (most recent call last):\n"
+        "    raise subprocess.CalledProcessError(1)\nsubprocess.CalledProcessError: Command returned 1\n"
+    )
+    assert why_failed(log, 1) == "exit status 1: ValueError: a bug"
+    log.write_text("epoch 3/4  training: loss 1\n")
     (folds,) = planned(tmp_path, systems=("lstm",), protocols=("kfold",), system_options={"lstm": {"num_folds": 4}})
     (folds.folder / "fold-0").mkdir(parents=True)
     (folds.folder / "fold-0" / "results.json").write_text("{}")
