@@ -306,7 +306,7 @@ def _seeds(runs: Sequence[RunEntry]) -> Cell:
     if not runs:
         return missing(NOT_RUN)
     text = ", ".join(str(run.seed) if run.seed >= 0 else "none" for run in runs)
-    return Cell(text, len(runs), "leaky" if runs[0].result.leaky else None)
+    return Cell(text, len(runs), "leaky" if any(run.result.leaky for run in runs) else None)
 
 
 def _about_data(material: Material) -> list[str]:
@@ -358,7 +358,7 @@ def _ranking_row(
         if one is None:
             row += [missing(NOT_RUN), missing(NOT_RUN), missing(NOT_RUN)]
             continue
-        mark = "leaky" if is_leaky(material, protocol) else None
+        mark = "leaky" if is_leaky(material, protocol, system) or is_leaky(material, protocol) else None
         row += [
             number(found[protocol].index(one) + 1),
             interval_cell(one.accuracy, mark),
@@ -384,7 +384,7 @@ def _mean_accuracy(material: Material, system: System, protocol: str) -> Cell:
         return missing(NOT_RUN)
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     mean = float(np.mean(values))
-    return Cell(spread_text(mean, spread), mean, "leaky" if is_leaky(material, protocol) else None)
+    return Cell(spread_text(mean, spread), mean, "leaky" if is_leaky(material, protocol, system) else None)
 
 
 def _clear(leak: Leak) -> str | None:

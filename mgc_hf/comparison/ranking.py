@@ -167,9 +167,16 @@ def leaks(material: Material, num_resamples: int = NUM_RESAMPLES) -> list[Leak]:
     return sorted(found, key=lambda leak: leak.system)
 
 
-def is_leaky(material: Material, protocol: str) -> bool:
-    """Whether a protocol leaks by construction."""
-    return any(run.result.leaky for run in material.of(protocol=protocol))
+def is_leaky(material: Material, protocol: str, system: System | None = None) -> bool:
+    """Whether a protocol leaks, or what a system was trained on under it (its base checkpoint may know the test part).
+
+    Args:
+        material ([`Material`]): The runs.
+        protocol (`str`): A protocol: it leaks where every run of it does.
+        system ([`System`], *optional*): A system: one run of it that leaks is enough.
+    """
+    found = [bool(run.result.leaky) for run in material.of(system, protocol)]
+    return any(found) if system is not None else bool(found) and all(found)
 
 
 def _asked(material: Material, protocol: str, unit: str | None = None) -> dict[System, dict[int, Answers]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mgc_hf.comparison.material import read_material
-from mgc_hf.comparison.ranking import duels, leaks, standings
+from mgc_hf.comparison.ranking import duels, is_leaky, leaks, standings
 from mgc_hf.evaluation.intervals import paired_difference
 from mgc_hf.evaluation.paired import holm, mcnemar
 from tests.comparison.runs import SPEECH, run, shares, study
@@ -80,3 +80,12 @@ def test_what_the_leak_is_worth(tmp_path):
     low, high = leak.difference.ci95
     assert 0 < low < leak.difference.value < high
     assert leaks(read_material([str(folders[0])])) == []
+
+
+def test_one_contaminated_run_makes_no_protocol_leak(tmp_path):
+    folders = [run(tmp_path / "lstm", shares(20, 10)), run(tmp_path / "hubert", shares(30), model=SPEECH, leaky=True)]
+    material = read_material([str(folder) for folder in folders])
+    lstm, hubert = material.systems
+    assert not is_leaky(material, "track")
+    assert [is_leaky(material, "track", system) for system in (lstm, hubert)] == [False, True]
+    assert not is_leaky(material, "segment")
