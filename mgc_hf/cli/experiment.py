@@ -213,6 +213,8 @@ class RunDisplay:
         if self._bars is not None and self._one is not None:
             self._bars.remove_task(self._one)
             self._one = None
+        if self._bars is not None:
+            self._bars.update(self._all, completed=self.ended, text=self._rest(None))
         took = "" if seconds is None else f" in {_clock(seconds)}"
         self._print(f"{run.title}: {what}{took}{'' if self.ended == self.total else f'; {self._rest(None)}'}")
 

@@ -24,6 +24,7 @@ def _section(system: System, runs: list[RunEntry]) -> Section:
         "Test tracks",
         "Segments right, 95 % interval",
         "Test segments",
+        "95 % interval by artist",
         "Macro F1",
         "Training",
         "Weights",
@@ -31,7 +32,7 @@ def _section(system: System, runs: list[RunEntry]) -> Section:
     ]
     note = (
         "Tracks right: the mean of a track's segments' probabilities decides; not defined where segments of one track are "
-        "trained on and tested on."
+        "trained on and tested on. By artist: the accuracy again, its interval from drawing artists with all their tracks."
     )
     table = Table(f"runs-{system.key}", f"{system.title}, run by run", columns, rows, note)
     return Section(f"system-{system.key}", system.title, words, [], [table], page="systems")
@@ -51,6 +52,7 @@ def _row(run: RunEntry) -> list[Cell]:
         missing("not defined") if result.track is None else number(result.track.n),
         interval_cell(result.segment.accuracy, mark),
         number(result.segment.n),
+        interval_cell(run.scores.accuracy_by_artist, mark),
         interval_cell(run.scores.macro_f1, mark),
         time_cell(sum(seconds) if seconds else None),
         Cell(listed(chosen) or "of a finished model"),

@@ -116,7 +116,7 @@ def run_all(
         else:
             reason = why_failed(log, status)
             outcome.failed.append((run, reason))
-            display.end(run, f"failed ({reason}); see {log}", seconds)
+            display.end(run, f"failed ({reason}; log {log})", seconds)
     return outcome
 
 
