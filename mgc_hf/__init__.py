@@ -27,7 +27,7 @@ _LAZY = {
     "fine_tune": "mgc_hf.run",
     "evaluate": "mgc_hf.run",
     "rerun": "mgc_hf.rerunning",
-    "compare": "mgc_hf.comparing",
+    "compare": "mgc_hf.comparison.pair",
 }
 
 __all__ = [
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mgc_hf.comparing import compare
+    from mgc_hf.comparison.pair import compare
     from mgc_hf.data.sources import load_gtzan
     from mgc_hf.inference import GenreClassifier
     from mgc_hf.models.mel_lstm import (

@@ -54,27 +54,38 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success its files are synced and it is renamed to `path`.
+
+    Args:
+        path (`str` or `Path`): The folder.
+        replace (`bool`, *optional*, defaults to `False`): Put it in the place of a folder that is there, which stays
+            as it is until the new one is whole.
 
     Raises:
         FileExistsError: `path` exists (a folder is never replaced in silence).
     """
     path = Path(path)
-    if path.exists():
+    if path.exists() and not replace:
         raise FileExistsError(f"{path} exists")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-"))
+    earlier = temporary.with_name(f"{temporary.name}-earlier")
     try:
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         for file in temporary.rglob("*"):
             if file.is_file():
                 sync_path(file)
+        if path.exists():
+            os.rename(path, earlier)
         os.rename(temporary, path)
         sync_path(path.parent)
     finally:
+        if earlier.exists() and not path.exists():
+            os.rename(earlier, path)
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(earlier, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mgc_hf import outputs
-from mgc_hf.comparing import compare
+from mgc_hf.comparison.pair import compare
 from mgc_hf.cross_validation import cross_validate
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError, PublishError, SplitError

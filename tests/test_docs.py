@@ -1,11 +1,13 @@
 """What README and docs promise: commands parse, links lead somewhere, the Python example runs."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from mgc_hf.cli.experiment import CompareOptions
 from mgc_hf.options import build_parser
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +26,7 @@ def _commands() -> list[tuple[str, str]]:
             lines = block.replace("\\\n", " ").splitlines()
             found += [(page.name, line.strip()) for line in lines if line.strip() and not line.startswith("#")]
     for recipe in RECIPES:
-        lines = recipe.read_text(encoding="utf-8").splitlines()
+        lines = recipe.read_text(encoding="utf-8").replace("\\\\\n", " ").splitlines()
         found += [(recipe.name, line.strip()) for line in lines if re.match(r"    (accelerate|python) ", line)]
     return found
 
@@ -50,7 +52,10 @@ def test_commands_parse(page, command):
         _check_mgc_hf(words[1:])
     elif words[0] in ("python", "python3") and words[1].endswith(".py"):
         assert (ROOT / words[1]).is_file(), f"{page}: {words[1]} does not exist"
-        if words[1].startswith("recipes/"):
+        if words[1] == "recipes/compare.py":
+            known = {f"--{field.name}" for field in dataclasses.fields(CompareOptions)}
+            assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= known
+        elif words[1].startswith("recipes/"):
             flags = {name for action in build_parser(show_all=True)._actions for name in action.option_strings}
             assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= flags | {"--help"}
         else:

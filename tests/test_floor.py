@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mgc_hf.comparing import compare
+from mgc_hf.comparison.pair import compare
 from mgc_hf.errors import OptionError
 from mgc_hf.evaluation.paired import sign_test
 from mgc_hf.evaluation.score import score

@@ -22,7 +22,7 @@ LAYERS = {
     **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
     **dict.fromkeys(("contamination", "cross_validation"), 8),
     "run": 9,
-    **dict.fromkeys(("auditing", "comparing", "rerunning"), 10),
+    **dict.fromkeys(("auditing", "comparison", "rerunning"), 10),
     "cli": 11,
 }
 

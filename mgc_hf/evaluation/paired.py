@@ -78,13 +78,14 @@ def by_track(track_id: np.ndarray, first: np.ndarray, second: np.ndarray) -> Pai
 
     Args:
         track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each segment.
-        first, second (`np.ndarray` of `bool`, shape `(n,)`): Where the one and the other system is right.
+        first, second (`np.ndarray` of `bool`, shape `(n,)`): Where the one and the other system is right; or shares.
 
     Returns:
         [`PairedTest`]: `both` are the tracks of which both have as many right, and `neither` is 0.
     """
     _, row = np.unique(track_id, return_inverse=True)
     lead = np.bincount(row, weights=first.astype(float) - second.astype(float))
+    lead = np.round(lead, 9)  # shares that come out equal may differ in their last digits
     return PairedTest(int((lead == 0).sum()), int((lead > 0).sum()), int((lead < 0).sum()), 0)
 
 

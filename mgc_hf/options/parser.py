@@ -20,6 +20,8 @@ from mgc_hf.errors import OptionError
 from mgc_hf.options.groups import AugmentOptions, DataOptions, EvalOptions, ModelOptions
 from mgc_hf.options.training import SHOWN_TRAINER_OPTIONS, TrainOptions
 
+Declared = typing.TypeVar("Declared")
+
 OPTION_CLASSES = (DataOptions, ModelOptions, AugmentOptions, EvalOptions, TrainOptions)
 
 
@@ -86,7 +88,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         return super()._get_help_string(action)
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:
-        super().add_usage("%(prog)s [--config FILE] [--OPTION VALUE ...]", [], groups, prefix)
+        names = {action.dest for action in actions}
+        config = "[--config FILE] " if "config" in names else ""
+        super().add_usage(f"%(prog)s {config}[--OPTION VALUE ...]", [], groups, prefix)
 
 
 def parse_options(
@@ -125,6 +129,27 @@ def parse_options(
         namespace = _read_layer(parser, dict(values), namespace, "options")
     namespace = _parse(parser, argv, namespace)
     return _to_options(namespace, base)
+
+
+def parse_class(kind: type[Declared], argv: Sequence[str] | None = None, description: str | None = None) -> Declared:
+    """Read the options of a program that has one class of its own.
+
+    Args:
+        kind (`type`): A dataclass of options.
+        argv (`Sequence[str]`, *optional*, defaults to `sys.argv[1:]`): The command line.
+        description (`str`, *optional*): First lines of `--help`.
+
+    Raises:
+        OptionError: An option is unknown (the nearest name is suggested), or a value is of the wrong type or out of range.
+    """
+    parser = _Parser(
+        typing.cast(Any, kind), description=description, allow_abbrev=False, formatter_class=_HelpFormatter
+    )
+    for action in parser._actions:
+        if any(name.startswith("--no_") for name in action.option_strings):
+            action.help = argparse.SUPPRESS
+    found = _parse(parser, list(sys.argv[1:] if argv is None else argv), None)
+    return kind(**vars(found))
 
 
 def _take_config(argv: list[str]) -> tuple[Path | None, list[str]]:

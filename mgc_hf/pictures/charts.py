@@ -19,7 +19,7 @@ from mgc_hf.pictures.style import (
     shorten,
 )
 from mgc_hf.predictions import PARTS
-from mgc_hf.results import Calibration, EpochRecord, LevelScores, RunResult, format_interval
+from mgc_hf.results import Calibration, EpochRecord, LevelScores, RunResult, TrainingRecord, format_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 
 #: Above this many genres the cells of a confusion matrix are too small for figures, and only colours are drawn.
 MOST_GENRES_WITH_FIGURES = 40
+#: What is drawn of training: label of the axis -> (key of `EpochRecord`, text, colour, marker, line) of each curve.
+CURVES = {
+    "Accuracy (%)": (
+        ("train_accuracy", "training, segments", BLUE, "o", "--"),
+        ("validation_segment_accuracy", "validation, segments", ORANGE, "s", "-"),
+        ("validation_track_accuracy", "validation, tracks", VERMILION, "^", "-"),
+    ),
+    "Loss (cross-entropy, nats)": (
+        ("train_loss", "training, segments", BLUE, "o", "--"),
+        ("validation_loss", "validation, segments", ORANGE, "s", "-"),
+    ),
+}
 
 
 def class_distribution(result: RunResult) -> "Figure":
@@ -42,10 +54,10 @@ def class_distribution(result: RunResult) -> "Figure":
     for axes, (level, counts) in zip(panels, levels.items(), strict=True):
         numbers = {part: np.array([counts.get(part, {}).get(genre, 0) for genre in genres]) for part in parts}
         if overlapping and level == "tracks":
-            _grouped_bars(axes, numbers)
+            grouped_bars(axes, numbers)
             axes.set_title("Tracks (one counts in every part that holds a segment of it)", fontsize=10)
         else:
-            _stacked_bars(axes, numbers)
+            stacked_bars(axes, numbers)
             axes.set_title(level.capitalize())
         axes.set_xlabel(f"Number of {level}")
         axes.xaxis.set_major_locator(integer_ticks(most=5))
@@ -68,52 +80,57 @@ def training_curves(result: RunResult) -> "Figure":
     training = result.training
     if training is None or "training_curves" not in result.pictures:
         raise ValueError(f"{result.name}: the record holds no curves")
-    curves = {
-        "Accuracy (%)": (
-            ("train_accuracy", "training, segments", BLUE, "o", "--"),
-            ("validation_segment_accuracy", "validation, segments", ORANGE, "s", "-"),
-            ("validation_track_accuracy", "validation, tracks", VERMILION, "^", "-"),
-        ),
-        "Loss (cross-entropy, nats)": (
-            ("train_loss", "training, segments", BLUE, "o", "--"),
-            ("validation_loss", "validation, segments", ORANGE, "s", "-"),
-        ),
-    }
-    drawn = {
-        label: lines for label, lines in curves.items() if any(_series(training.history, key)[0] for key, *_ in lines)
-    }
+    drawn = drawn_curves(training)
     figure = new_figure(11, 4.6)
     panels = figure.subplots(1, len(drawn), squeeze=False)[0]
-    for axes, (label, lines) in zip(panels, drawn.items(), strict=True):
-        scale = 100 if label.startswith("Accuracy") else 1
-        for key, text, colour, marker, dashes in lines:
-            epochs, values = _series(training.history, key)
-            if epochs:
-                axes.plot(
-                    epochs,
-                    np.multiply(values, scale),
-                    dashes,
-                    label=text,
-                    color=colour,
-                    marker=marker,
-                    markersize=4 if len(epochs) > 1 else 7,
-                    linewidth=1.8,
-                )
-        axes.axvline(
-            training.selected_epoch, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label=_selected(result)
-        )
-        axes.set_xlim(0.5, max(epoch.epoch for epoch in training.history) + 0.5)
+    for axes, label in zip(panels, drawn, strict=True):
+        plot_curves(axes, training, label)
         axes.set_xlabel("Epoch")
-        axes.set_ylabel(label)
-        axes.set_ylim(0, 102 if scale == 100 else None)
-        axes.xaxis.set_major_locator(integer_ticks())
-        axes.grid(color="#DDDDDD")
     handles: dict[str, Any] = {}
     for axes in panels:
         handles.update({text: line for line, text in zip(*axes.get_legend_handles_labels(), strict=True)})
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
     set_title(figure, result, "Accuracy and loss per epoch")
     return figure
+
+
+def drawn_curves(training: TrainingRecord) -> list[str]:
+    """Return the labels of `CURVES` of which anything was measured."""
+    return [label for label, lines in CURVES.items() if any(_series(training.history, key)[0] for key, *_ in lines)]
+
+
+def plot_curves(axes: "Axes", training: TrainingRecord, label: str, strength: float = 1.0) -> None:
+    """Plot what one label of `CURVES` names, and the epoch whose weights are used.
+
+    Args:
+        axes (`Axes`): Where to.
+        training ([`TrainingRecord`]): Has the history.
+        label (`str`): A key of `CURVES`.
+        strength (`float`, *optional*, defaults to 1.0): Opacity, for where several runs share the axes.
+    """
+    scale = 100 if label.startswith("Accuracy") else 1
+    for key, text, colour, marker, dashes in CURVES[label]:
+        epochs, values = _series(training.history, key)
+        if epochs:
+            axes.plot(
+                epochs,
+                np.multiply(values, scale),
+                dashes,
+                label=text,
+                color=colour,
+                marker=marker,
+                markersize=4 if len(epochs) > 1 else 7,
+                linewidth=1.8,
+                alpha=None if strength == 1.0 else strength,
+            )
+    axes.axvline(
+        training.selected_epoch, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label=_selected(training)
+    )
+    axes.set_xlim(0.5, max(epoch.epoch for epoch in training.history) + 0.5)
+    axes.set_ylabel(label)
+    axes.set_ylim(0, 102 if scale == 100 else None)
+    axes.xaxis.set_major_locator(integer_ticks())
+    axes.grid(color="#DDDDDD")
 
 
 def confusion_matrix(result: RunResult, level: str) -> "Figure":
@@ -136,7 +153,7 @@ def confusion_matrix(result: RunResult, level: str) -> "Figure":
     colours = LinearSegmentedColormap.from_list("share", SHARE_COLOURS)
     image = axes.imshow(percentages, cmap=colours, vmin=0, vmax=100)
     if len(genres) <= MOST_GENRES_WITH_FIGURES:
-        _write_cells(axes, counts, percentages, colours, font_size=min(13.0, 3.5 + 10.5 * side / len(genres)))
+        write_cells(axes, counts, percentages, colours, font_size=min(13.0, 3.5 + 10.5 * side / len(genres)))
     names = shorten(genres, width=20)
     axes.set_xticks(range(len(genres)), names, rotation=90 if len(genres) > 12 else 45, ha="right", va="top")
     if len(genres) > 12:
@@ -225,7 +242,7 @@ def _calibration(found: Calibration) -> str:
     return f"{text}; {100 * found.ece_at_temperature:.1f} % at temperature {found.temperature:.2f}"
 
 
-def _stacked_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:
+def stacked_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:
     """Draw the parts of each genre in one bar: figures inside, or all of them behind it where one is too narrow."""
     counts = np.array(list(numbers.values()))  # (num_parts, num_genres)
     totals = counts.sum(axis=0)
@@ -249,7 +266,8 @@ def _stacked_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:
     axes.set_xlim(0, 1.02 * max(1, totals.max()))
 
 
-def _grouped_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:
+def grouped_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:
+    """Draw the parts of each genre beside each other, where one track counts in several."""
     height = 0.8 / max(1, len(numbers))
     for index, (part, counts) in enumerate(numbers.items()):
         rows = np.arange(len(counts)) + (index - (len(numbers) - 1) / 2) * height
@@ -258,13 +276,16 @@ def _grouped_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:
     axes.set_xlim(0, 1.02 * max(1, *(int(counts.max()) for counts in numbers.values())))
 
 
-def _write_cells(axes: "Axes", counts: np.ndarray, percentages: np.ndarray, colours: Any, font_size: float) -> None:
+def write_cells(
+    axes: "Axes", counts: np.ndarray, percentages: np.ndarray, colours: Any, font_size: float, shares: bool = True
+) -> None:
+    """Write the count, and with `shares` the percentage, into the cells of a confusion matrix that hold something."""
     for row, column in np.argwhere(counts > 0):
         share = percentages[row, column]
         axes.text(
             column,
             row,
-            f"{counts[row, column]:,}\n{share:.0f} %",
+            f"{counts[row, column]:,}\n{share:.0f} %" if shares else f"{counts[row, column]:,}",
             ha="center",
             va="center",
             fontsize=font_size,
@@ -279,9 +300,8 @@ def _series(history: Sequence[EpochRecord], key: str) -> tuple[list[float], list
     return [epoch for epoch, _ in points], [value for _, value in points]
 
 
-def _selected(result: RunResult) -> str:
-    assert result.training is not None
+def _selected(training: TrainingRecord) -> str:
     kind = {"best": "best on validation", "last": "last", "averaged": "averaged"}.get(
-        result.training.selected, result.training.selected
+        training.selected, training.selected
     )
-    return f"weights used: epoch {result.training.selected_epoch:g} ({kind})"
+    return f"weights used: epoch {training.selected_epoch:g} ({kind})"

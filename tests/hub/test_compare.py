@@ -2,10 +2,10 @@
 
 import json
 
-from mgc_hf.comparing import compare
+from mgc_hf.comparison.pair import compare
+from tests.comparison.test_pair import pair, save_run
 from tests.hub.clients import MGC_HF, command, each
 from tests.hub.conftest import last_json
-from tests.test_comparing import pair, save_run
 
 
 def test_published_runs_are_compared_from_their_records_alone(client, api, hub, tmp_path):
@@ -31,7 +31,7 @@ def test_published_runs_are_compared_from_their_records_alone(client, api, hub, 
         "offline": command("compare", "alice/lstm@v1", "alice/hubert", "--json"),
         "mixed": command("compare", "alice/lstm@v1", str(folders[1]), "--json"),
     }
-    done = client(*each("import mgc_hf.comparing", codes), user=None, check=0, HF_HUB_OFFLINE="1")
+    done = client(*each("import mgc_hf.comparison.pair", codes), user=None, check=0, HF_HUB_OFFLINE="1")
     offline = {name: json.loads(came["out"]) for name, came in last_json(done.out).items()}
     assert offline["offline"] == found
     assert offline["mixed"]["tracks"] == found["tracks"]
@@ -40,7 +40,7 @@ def test_published_runs_are_compared_from_their_records_alone(client, api, hub, 
         "gone": command("compare", "alice/gone", "alice/hubert"),
         "revision": command("compare", "alice/lstm@v9", "alice/hubert"),
     }
-    done = client(*each("import mgc_hf.comparing", codes), user=None, check=0)
+    done = client(*each("import mgc_hf.comparison.pair", codes), user=None, check=0)
     came = last_json(done.out)
     assert json.loads(came["main"]["out"])["tracks"]["p_value"] == 1  # what was pushed later
     assert came["gone"]["error"] == came["revision"]["error"] == ["SystemExit", "1"]

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from mgc_hf.comparing import compare
+from mgc_hf.comparison.pair import compare
 from mgc_hf.errors import CheckpointError, MgcHfError, RecordError
 from mgc_hf.evaluation.intervals import wilson
 from mgc_hf.evaluation.score import score

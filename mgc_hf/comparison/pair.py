@@ -9,15 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mgc_hf import outputs
-from mgc_hf.errors import CheckpointError, RecordError
+from mgc_hf.comparison.reading import FoundRun, count_tracks, find_finished
+from mgc_hf.errors import RecordError
 from mgc_hf.evaluation.intervals import NUM_RESAMPLES, accuracy_interval
-from mgc_hf.evaluation.paired import ALPHA, POWER, Answers, PairedTest, compare_answers
-from mgc_hf.hub import find_run
-from mgc_hf.predictions import Predictions
-from mgc_hf.results import Interval, RunResult, format_interval, format_p_value
-
-_FILES = (outputs.RESULTS, outputs.PREDICTIONS)
+from mgc_hf.evaluation.paired import ALPHA, POWER, PairedTest, compare_answers
+from mgc_hf.results import Interval, format_interval, format_p_value
 
 
 @dataclass(frozen=True)
@@ -119,15 +115,11 @@ class Comparison:
             told = "with equal counts no number of tracks would tell them apart"
         else:
             told = (
-                f"{'a' if p < ALPHA else 'no'} difference beyond chance, and about {_tracks(test.tracks_needed)} would be "
+                f"{'a' if p < ALPHA else 'no'} difference beyond chance, and about {count_tracks(test.tracks_needed)} would be "
                 f"needed to tell such systems apart ({100 * ALPHA:.0f} % two-sided, power {POWER})"
             )
         name = "exact McNemar test" if self.unit == "track" else "exact sign test"
-        return f"Of {_tracks(test.n, 'common test ')}, {said} ({name}, {format_p_value(p)}): {told}."
-
-
-def _tracks(count: int, kind: str = "") -> str:
-    return f"{count} {kind}track{'' if count == 1 else 's'}"
+        return f"Of {count_tracks(test.n, 'common test ')}, {said} ({name}, {format_p_value(p)}): {told}."
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:
@@ -147,7 +139,7 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
         RecordError: The runs share no test track, are of different protocols, or do not agree about a track's genre.
         OptionError: Fewer than 100 resamples.
     """
-    runs = [_Run.find(str(source)) for source in (first, second)]
+    runs = [find_finished(str(source)) for source in (first, second)]
     one, other = runs
     names = [run.name for run in runs]
     if one.result.protocol != other.result.protocol:
@@ -156,17 +148,17 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
             "they were tested for differs, so they are not compared; give two runs of one protocol"
         )
     unit = one.result.split.unit
-    ids, rows, places = np.intersect1d(one.ids, other.ids, return_indices=True)
+    ids, rows, places = np.intersect1d(one.answers.ids, other.answers.ids, return_indices=True)
     if not len(ids):
         raise RecordError(
-            f"{one.source} and {other.source} share no test {unit} (the one has {_some(one.ids)}, the other "
-            f"{_some(other.ids)}), so they cannot be compared; give two runs of the same data and seed, or judge one model "
+            f"{one.source} and {other.source} share no test {unit} (the one has {_some(one.answers.ids)}, the other "
+            f"{_some(other.answers.ids)}), so they cannot be compared; give two runs of the same data and seed, or judge one model "
             "on the other's test part by mgc-hf evaluate --split"
         )
-    if unit == "segment" and one.windows != other.windows:
+    if unit == "segment" and _windows(one) != _windows(other):
         raise RecordError(
-            f"{one.source} was tested on windows of {one.windows[0]} s every {one.windows[1]} s and {other.source} on "
-            f"windows of {other.windows[0]} s every {other.windows[1]} s: their segments are not the same"
+            f"{one.source} was tested on windows of {_windows(one)[0]} s every {_windows(one)[1]} s and {other.source} on "
+            f"windows of {_windows(other)[0]} s every {_windows(other)[1]} s: their segments are not the same"
         )
     wrong = np.flatnonzero(one.genre[rows] != other.genre[places])
     if len(wrong):
@@ -175,7 +167,7 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
             f"{one.source} and {other.source} do not agree about {len(wrong)} of {len(ids)} common test {unit}s ({ids[at]} "
             f"is {one.genre[rows[at]]} and {other.genre[places[at]]}): they were not tested on the same data"
         )
-    track_id, right = one.track_id[rows], (one.right[rows], other.right[places])
+    track_id, right = one.answers.track_id[rows], (one.answers.right[rows], other.answers.right[places])
     difference, test = compare_answers(track_id, *right, unit, seed=seed, num_resamples=num_resamples)
     if names[0] == names[1]:  # two folders of one name
         names = [run.source for run in runs]
@@ -186,7 +178,7 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
             run.commit,
             run.result.leaky,
             run.tested_on,
-            len(np.unique(run.track_id)),
+            len(np.unique(run.answers.track_id)),
             Interval(float(found.mean()), accuracy_interval(track_id, found, seed=seed, num_resamples=num_resamples)),
         )
         for run, name, found in zip(runs, names, right, strict=True)
@@ -202,89 +194,21 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The test part of a run: one item a track, or a segment where the protocol divides those."""
-
-    source: str
-    name: str
-    commit: str | None
-    result: RunResult
-    ids: np.ndarray
-    track_id: np.ndarray
-    genre: np.ndarray
-    right: np.ndarray
-
-    @classmethod
-    def find(cls, source: str) -> "_Run":
-        """Read a run from its folder or its repository.
-
-        Raises:
-            CheckpointError: It is not there, or lacks a file.
-            RecordError: A file is damaged, or the two are not of one run.
-        """
-        repo_id, revision = _parted(source)
-        folder, commit = find_run(repo_id, _FILES, revision)
-        for name in _FILES:
-            if not (folder / name).is_file():
-                raise CheckpointError(
-                    f"{source}: has no {name}, so it cannot be compared; give the folder of a finished run, or judge the "
-                    "model by mgc-hf evaluate --output_dir and give that folder"
-                )
-        result = RunResult.load(folder / outputs.RESULTS)
-        predictions = Predictions.load(folder / outputs.PREDICTIONS).of_part("test")
-        try:
-            tracks = Answers.of(predictions, "track")
-        except RecordError as error:
-            raise RecordError(f"{source}: {error}") from error
-        answers = tracks if result.split.unit == "track" else Answers.of(predictions, result.split.unit)
-        right, scores = answers.right, next(iter(result.levels.values()))
-        if len(right) != scores.n or right.sum() != round(scores.accuracy.value * scores.n):
-            raise RecordError(
-                f"{source}: {outputs.PREDICTIONS} has {right.sum()} of {len(right)} test {result.split.unit}s right and "
-                f"{outputs.RESULTS} {format_interval(scores.accuracy)} of {scores.n}: they are not of one run"
-            )
-        genre = np.array(predictions.genres)[answers.label]
-        return cls(
-            source,
-            outputs.display_name(repo_id),
-            commit,
-            result,
-            answers.ids,
-            answers.track_id,
-            genre,
-            answers.right,
-        )
-
-    @property
-    def tested_on(self) -> str:
-        """Data that the test part is of."""
-        return self.result.data.tested[0]
-
-    @property
-    def windows(self) -> tuple[float, float]:
-        """Length of a segment and distance to the next, seconds."""
-        return self.result.data.segment_seconds, self.result.data.hop_seconds
+def _windows(run: FoundRun) -> tuple[float, float]:
+    """Return length of a segment and distance to the next, seconds."""
+    return run.result.data.segment_seconds, run.result.data.hop_seconds
 
 
-def _parted(source: str) -> tuple[str, str | None]:
-    """Part `ORG/NAME@REVISION`; a path is left as it is."""
-    from mgc_hf.models.checkpoint import is_local
-
-    repo_id, _, revision = source.partition("@")
-    if not revision or Path(source).expanduser().exists() or is_local(repo_id):
-        return source, None
-    return repo_id, revision
-
-
-def _notes(one: _Run, other: _Run, shared: int) -> list[str]:
+def _notes(one: FoundRun, other: FoundRun, shared: int) -> list[str]:
     """Say what a reader must know to judge the figures."""
     leaks = [run.result.leak for run in (one, other)]
     notes = [f"protocol {one.result.protocol} ({leaks[0] if leaks[0] == leaks[1] else f'A {leaks[0]}, B {leaks[1]}'})"]
     if one.result.split.hash != other.result.split.hash:
         notes.append("the splits differ, so that the two may have been trained on other tracks")
-    if not len(one.ids) == len(other.ids) == shared:
-        numbers = f"the {len(one.ids)} test {one.result.split.unit}s of A and the {len(other.ids)} of B"
+    if not len(one.answers.ids) == len(other.answers.ids) == shared:
+        numbers = (
+            f"the {len(one.answers.ids)} test {one.result.split.unit}s of A and the {len(other.answers.ids)} of B"
+        )
         notes.append(f"{shared} are in both {numbers}; the rest is left out")
     if one.tested_on != other.tested_on:
         notes.append(

@@ -1,0 +1,554 @@
+"""The report's first page: what was compared, how the systems rank, what leaks, what it cost, what is missing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mgc_hf.comparison import charts
+from mgc_hf.comparison.conclusion import conclusion
+from mgc_hf.comparison.formatting import (
+    NOT_MEASURED,
+    NOT_RUN,
+    counted,
+    interval_cell,
+    interval_text,
+    listed,
+    missing,
+    number,
+    p_cell,
+    percent,
+    points,
+    spread_text,
+    time_cell,
+)
+from mgc_hf.comparison.material import Material, RunEntry, System
+from mgc_hf.comparison.paper import paper, paper_systems
+from mgc_hf.comparison.ranking import Duel, Leak, Standing, is_leaky, leaks
+from mgc_hf.comparison.sections import Cell, Picture, Section, Table
+from mgc_hf.results import LevelScores, RunResult
+
+
+def compared(material: Material) -> Section:
+    """Return what was compared: data, systems and runs, what leaks, and what was asked for and is not there."""
+    systems = [
+        [
+            Cell(system.title),
+            Cell(system.about),
+            Cell(paper_systems()[system.paper].title if system.paper else "none"),
+            *(_seeds(material.of(system, protocol)) for protocol in material.protocols),
+        ]
+        for system in material.systems
+    ]
+    columns = ["System", "What it is", "Stands for the paper's", *map(protocol_title, material.protocols)]
+    tables = [Table("compared", "Systems, and the seeds of their runs by protocol", columns, systems)]
+    if material.missing:
+        rows = [
+            [Cell(run.system.title), Cell(run.protocol), Cell(str(run.seed)), Cell(run.reason, mark="missing")]
+            for run in material.missing
+        ]
+        tables.append(Table("missing", "Runs that are not there", ["System", "Protocol", "Seed", "Why"], rows))
+    return Section("compared", "What was compared", _about_data(material), _warnings(material), tables)
+
+
+def ranking(material: Material, found: dict[str, list[Standing]], fought: dict[str, list[Duel]]) -> Section:
+    """Return the paper's ranking under every protocol: accuracies, paired differences, and what they say.
+
+    Args:
+        material ([`Material`]): The runs.
+        found (`dict[str, list[Standing]]`): Protocol -> systems, the most accurate first.
+        fought (`dict[str, list[Duel]]`): Protocol -> pairs of systems.
+    """
+    columns = ["System", "The paper, accuracy", "Its place"]
+    for protocol in material.protocols:
+        name = protocol_title(protocol)
+        columns += [f"{name}: place", f"{name}: accuracy, 95 % interval", f"{name}: mean ± sd (seeds)"]
+    by_system = {name: {one.system: one for one in standing} for name, standing in found.items()}
+    systems = sorted({one.system for standing in found.values() for one in standing})
+    rows = [_ranking_row(material, system, found, by_system) for system in systems]
+    rows += [_not_run_row(key, len(columns)) for key in paper_systems() if not _stands(systems, key)]
+    note = (
+        "Accuracy is of segments where the protocol divides segments, else of tracks. Intervals come from drawing tracks, "
+        "each with all its answers under all seeds. A figure under a leaky protocol says how well known tracks are "
+        "recognised again."
+    )
+    tables = [Table("ranking", "Every system under every protocol", columns, rows, note, "Table 5")]
+    tables += [duel_table(protocol, fought[protocol]) for protocol in material.protocols if fought[protocol]]
+    picture = Picture(
+        "accuracy-by-protocol",
+        "Accuracy by protocol",
+        "Segments right under each protocol, each seed's, their mean and 95 % interval, and the paper's accuracy. What lies "
+        "between the leaky protocol and the others is what the leak is worth.",
+        f"Accuracies of {listed([system.title for system in systems])} under {listed(material.protocols)}; the figures are "
+        "in the table above.",
+        draw=lambda: charts.accuracy_by_protocol(material),
+    )
+    title = "The paper's ranking under honest protocols"
+    return Section("ranking", title, conclusion(material, found, fought), [], tables, [picture], paper_item="Table 5")
+
+
+def duel_table(protocol: str, fought: Sequence[Duel]) -> Table:
+    """Return the paired comparisons of a protocol."""
+    rows = []
+    for duel in fought:
+        needed = duel.tracks.tracks_needed
+        rows.append(
+            [
+                Cell(f"{duel.first.title} less {duel.second.title}"),
+                interval_cell(duel.difference, signed=True),
+                number(duel.tracks.first_alone),
+                number(duel.tracks.second_alone),
+                number(duel.tracks.n),
+                p_cell(duel.corrected_p),
+                missing("no number would") if needed is None else number(needed),
+                Cell(counted(len(duel.seeds), "seed"), len(duel.seeds)),
+            ]
+        )
+    columns = [
+        "Systems",
+        "Difference, points, 95 % interval",
+        "Tracks that the first does better",
+        "Tracks that the second does better",
+        "Common test tracks",
+        "p, Holm-corrected",
+        "Tracks needed to tell them apart",
+        "Seeds",
+    ]
+    note = (
+        "Each track counts once, for the system that has more of its answers right. p: exact McNemar test, "
+        "which of several answers a track is the sign test, corrected by Holm's method for all pairs of this table. Tracks "
+        "needed: 5 % two-sided, power 0.8, at the shares found here."
+    )
+    if not all(duel.same_items for duel in fought):
+        note += " Some systems were tested on segments of another length; they are compared on tracks that both were asked."
+    return Table(
+        f"pairs-{protocol.replace('_', '-')}",
+        f"Pairs of systems under {protocol_title(protocol)}",
+        columns,
+        rows,
+        note,
+    )
+
+
+def leak_section(material: Material) -> Section:
+    """Return what the leak is worth for each system: segments of tracks that were trained on against unheard tracks."""
+    found = leaks(material)
+    title = "What the leak is worth"
+    if not found:
+        why = (
+            "No system was run both under a protocol that leaks (segment) and under one that does not (track), so what the "
+            "leak is worth was not measured."
+        )
+        return Section("leak", title, [why])
+    rows = [
+        [
+            Cell(leak.system.title),
+            Cell(f"{leak.leaky} less {leak.honest}"),
+            interval_cell(leak.leaky_accuracy, "leaky"),
+            interval_cell(leak.honest_accuracy),
+            interval_cell(leak.difference, _clear(leak), signed=True),
+            number(leak.shared_tracks),
+        ]
+        for leak in found
+    ]
+    columns = [
+        "System",
+        "Protocols",
+        "Segments right, leaky",
+        "Segments right, not leaky",
+        "Difference, points, 95 % interval",
+        "Tracks tested under both",
+    ]
+    note = (
+        "All figures are of segments, so that both sides are of the same kind. The interval comes from drawing tracks; one "
+        "that is tested under both protocols is drawn with its answers under both."
+    )
+    table = Table("leak", title, columns, rows, note)
+    return Section("leak", title, [_leak_in_words(leak) for leak in found], [], [table])
+
+
+def final_table(material: Material) -> Section:
+    """Return the paper's Table 5 beside ours."""
+    content = paper()
+    columns = [
+        "System",
+        "The paper",
+        *(f"Ours, {protocol_title(name)}" for name in material.protocols),
+        "What ours is",
+    ]
+    rows = []
+    for key, system in paper_systems().items():
+        ours = [one for one in material.systems if one.paper == key]
+        printed = Cell(percent(system.accuracy, 2), system.accuracy, "paper")
+        if not ours:
+            gone = [missing(NOT_RUN) for _ in material.protocols]
+            rows.append([Cell(system.title), printed, *gone, missing(NOT_RUN)])
+        for one in ours:
+            cells = [_mean_accuracy(material, one, protocol) for protocol in material.protocols]
+            rows.append([Cell(one.title), printed, *cells, Cell(one.about)])
+    others = [one for one in material.systems if one.paper is None]
+    for one in others:
+        cells = [_mean_accuracy(material, one, protocol) for protocol in material.protocols]
+        rows.append([Cell(one.title), missing("not in the paper"), *cells, Cell(one.about)])
+    title = f"{content['final']['table']}: {content['final']['title']}"
+    note = "Ours: mean over seeds, of segments where the protocol divides segments, else of tracks."
+    table = Table("table-5", title, columns, rows, note, content["final"]["table"])
+    return Section("table-5", title, [], [], [table], page="paper", paper_item=content["final"]["table"])
+
+
+def findings(material: Material) -> Section:
+    """Return what speaks for and against each run's figure: verdict, audit, base checkpoint, floor."""
+    rows = [
+        [
+            Cell(run.system.title),
+            Cell(protocol_title(run.protocol)),
+            Cell(str(run.seed) if run.seed >= 0 else "none"),
+            _verdict_cell(run),
+            _audit_cell(run),
+            _contamination_cell(run),
+            _faults_cell(run.result),
+            *_floor_cells(run),
+        ]
+        for run in material.runs
+    ]
+    columns = [
+        "System",
+        "Protocol",
+        "Seed",
+        "Verdict on the split",
+        "Audit",
+        "Base checkpoint",
+        "Known faults left out",
+        "Less the floor, points",
+        "Above the floor",
+    ]
+    note = (
+        "Verdict: what the division was found to leak before training. Audit: what mgc-hf audit found in the run's split. "
+        "Less the floor: accuracy less that of the linear floor on the same test part, paired."
+    )
+    tables = [Table("findings", "Run by run", columns, rows, note)]
+    audits = _audit_table(material)
+    if audits is not None:
+        tables.append(audits)
+    return Section("findings", "What speaks for and against each figure", [], _finding_warnings(material), tables)
+
+
+def cost(material: Material) -> Section:
+    """Return what training and inference cost, system by system."""
+    rows = []
+    for system in material.systems:
+        for protocol in material.protocols:
+            runs = material.of(system, protocol)
+            if runs:
+                rows.append(_cost_row(system, protocol, runs))
+    columns = [
+        "System",
+        "Protocol",
+        "Parameters",
+        "Training, a run",
+        "Epochs",
+        "Optimiser steps",
+        "Inference, test part",
+        "Segments a second",
+        "Audio over time",
+        "Device",
+    ]
+    note = (
+        "Means over seeds; of cross-validation, training of all folds together. Training is the wall time of training "
+        "alone; inference the forward passes over the test part with features at hand, and audio over time says how much "
+        "faster than listening that is. Times of shared machines drift."
+    )
+    table = Table("cost", "Training cost and inference speed", columns, rows, note)
+    return Section("cost", "What it cost", [], [], [table])
+
+
+def calibration(material: Material) -> Section:
+    """Return whether probabilities mean what they say, system by system."""
+    runs = [run for run in material.runs if run.scores.calibration is not None]
+    title = "Whether probabilities mean what they say"
+    if not runs:
+        return Section("calibration", title, ["Calibration was not measured in any of these runs."])
+    rows = [_calibration_row(run.scores, run) for run in runs]
+    columns = [
+        "System",
+        "Protocol",
+        "Seed",
+        "Calibration error (ECE)",
+        "Temperature",
+        "Calibration error at that temperature",
+        "Right among the two most probable",
+    ]
+    note = (
+        "ECE: mean distance between confidence and the share that is right, over bins. The temperature divides logits; it "
+        "is found on the validation part, so that without one it was not measured."
+    )
+    shown = [run for system in material.systems if (run := material.best_shown(system, "track")) in runs]
+    shown = shown or runs[:1]
+    picture = Picture(
+        "reliability",
+        "Reliability",
+        "Share that is right against the confidence in it; on the diagonal, probabilities mean what they say. Runs of the "
+        f"lowest seed, protocol {listed(sorted({run.protocol for run in shown}))}.",
+        "Reliability diagram; the calibration errors are in the table above.",
+        draw=lambda: charts.reliability(shown),
+    )
+    table = Table("calibration", title, columns, rows, note)
+    return Section("calibration", title, [], [], [table], [picture])
+
+
+def protocol_title(name: str) -> str:
+    """Return a protocol's name for readers."""
+    return name.replace("_", "-")
+
+
+def _seeds(runs: Sequence[RunEntry]) -> Cell:
+    if not runs:
+        return missing(NOT_RUN)
+    text = ", ".join(str(run.seed) if run.seed >= 0 else "none" for run in runs)
+    return Cell(text, len(runs), "leaky" if any(run.result.leaky for run in runs) else None)
+
+
+def _about_data(material: Material) -> list[str]:
+    sources = sorted({run.result.data.tested[0] for run in material.runs})
+    genres = sorted({len(run.result.data.genres) for run in material.runs})
+    words = [
+        f"{counted(len(material.runs), 'run')} of {counted(len(material.systems), 'system')} on {listed(sources)} "
+        f"({listed([str(count) for count in genres])} genres), compared with {paper()['citation']}."
+    ]
+    for protocol in material.protocols:
+        run = material.of(protocol=protocol)[0]
+        statement = run.result.split.statement.strip()
+        words.append(f"{protocol_title(protocol)} ({run.result.leak}): {statement}")
+    return words
+
+
+def _warnings(material: Material) -> list[str]:
+    words = []
+    if any(run.result.data.is_demo for run in material.runs):
+        words.append("The data is the synthetic demo corpus: these figures say nothing about real music.")
+    sources = {run.result.data.tested for run in material.runs}
+    if len(sources) > 1:
+        names = listed(sorted(f"{name}{f' at {revision}' if revision else ''}" for name, revision in sources))
+        words.append(f"The runs were tested on different data ({names}): tracks of one name are taken as the same.")
+    unlike = [system.title for system in material.systems if system.paper and not system.faithful]
+    if unlike:
+        words.append(
+            f"{listed(unlike)} {'is' if len(unlike) == 1 else 'are'} not what the paper fine-tuned: without the "
+            "pre-trained weights these figures say nothing of the paper's."
+        )
+    return words
+
+
+def _ranking_row(
+    material: Material,
+    system: System,
+    found: dict[str, list[Standing]],
+    by_system: dict[str, dict[System, Standing]],
+) -> list[Cell]:
+    row = [Cell(system.title)]
+    if system.paper:
+        ranked = sorted(paper_systems().values(), key=lambda one: -one.accuracy)
+        reported = paper_systems()[system.paper]
+        row += [Cell(percent(reported.accuracy, 2), reported.accuracy, "paper"), number(ranked.index(reported) + 1)]
+    else:
+        row += [missing("not in the paper"), missing("none")]
+    for protocol in material.protocols:
+        one = by_system[protocol].get(system)
+        if one is None:
+            row += [missing(NOT_RUN), missing(NOT_RUN), missing(NOT_RUN)]
+            continue
+        mark = "leaky" if is_leaky(material, protocol, system) or is_leaky(material, protocol) else None
+        row += [
+            number(found[protocol].index(one) + 1),
+            interval_cell(one.accuracy, mark),
+            Cell(f"{spread_text(one.accuracy.value, one.spread)} ({len(one.seeds)})", one.accuracy.value, mark),
+        ]
+    return row
+
+
+def _not_run_row(key: str, width: int) -> list[Cell]:
+    system = paper_systems()[key]
+    ranked = sorted(paper_systems().values(), key=lambda one: -one.accuracy)
+    start = [Cell(system.title), Cell(percent(system.accuracy, 2), system.accuracy, "paper")]
+    return [*start, number(ranked.index(system) + 1), *(missing(NOT_RUN) for _ in range(width - 3))]
+
+
+def _stands(systems: Sequence[System], key: str) -> bool:
+    return any(system.paper == key for system in systems)
+
+
+def _mean_accuracy(material: Material, system: System, protocol: str) -> Cell:
+    values = [run.scores.accuracy.value for run in material.of(system, protocol)]
+    if not values:
+        return missing(NOT_RUN)
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    mean = float(np.mean(values))
+    return Cell(spread_text(mean, spread), mean, "leaky" if is_leaky(material, protocol, system) else None)
+
+
+def _clear(leak: Leak) -> str | None:
+    return "strong" if leak.difference.ci95 is not None and leak.difference.ci95[0] > 0 else None
+
+
+def _leak_in_words(leak: Leak) -> str:
+    assert leak.difference.ci95 is not None
+    low, high = leak.difference.ci95
+    worth = (
+        f"{leak.system.title}: {leak.leaky} less {leak.honest} is {points(leak.difference.value)} points of segments"
+    )
+    told = (
+        "the leak raises the figure beyond chance"
+        if low > 0
+        else "the leak lowers it, which a leak does not do: look at the runs"
+        if high < 0
+        else "on so few tracks that could be chance"
+    )
+    return f"{worth} (95 % interval {100 * low:+.1f} to {100 * high:+.1f}): {told}."
+
+
+def _verdict_cell(run: RunEntry) -> Cell:
+    verdict = run.result.split.verdict
+    if verdict is None:
+        return Cell(run.result.leak, mark="leaky" if run.result.leaky else "missing")
+    if verdict.status == "clean":
+        return Cell("clean")
+    if verdict.status == "leaks":
+        kinds = sorted({leak.kind for leak in verdict.leaks})
+        counts = [counted(sum(leak.kind == kind for leak in verdict.leaks), kind) for kind in kinds]
+        return Cell(f"leaks: {listed(counts)} in several parts", mark="leaky")
+    text = f"{verdict.status}: {verdict.num_unknown} of {verdict.num_tracks} tracks without a known artist"
+    return Cell(text, mark="warning")
+
+
+def _audit_cell(run: RunEntry) -> Cell:
+    if run.audit is None:
+        return missing("not audited")
+    is_clean, text = audit_summary(run)
+    return Cell(text, mark=None if is_clean else "warning")
+
+
+def audit_summary(run: RunEntry) -> tuple[bool, str]:
+    """Return whether the audit of a run found nothing against its figure, and what it found in a few words."""
+    audit = run.audit or {}
+    if audit.get("split_hash") not in (None, run.result.split.hash):
+        return False, "of another split than this run's"
+    kinds = Counter(finding["kind"] for finding in _leaks_of(audit))
+    found = [f"{count} x {kind}" for kind, count in kinds.items()]
+    unusable = [bad for bad in audit.get("bad_files", []) if bad["kind"] != "odd"]
+    if unusable:
+        found.append(counted(len(unusable), "unusable file"))
+    status = str(audit.get("status"))
+    return (False, f"{status}: {listed(found)}") if found else (status == "clean", status)
+
+
+def _leaks_of(audit: dict[str, Any]) -> list[dict[str, Any]]:
+    return [finding for finding in audit.get("findings", []) if finding["leak"]]
+
+
+def _audit_table(material: Material) -> Table | None:
+    """Return the leaks that audits found, those that are the same for several runs once."""
+    runs_of: dict[tuple[str, str, str, str], list[str]] = {}
+    for run in material.runs:
+        for finding in _leaks_of(run.audit or {}):
+            places = ", ".join(
+                f"{track['track_id']} ({track['part'] or 'no part'})" for track in finding["tracks"][:6]
+            )
+            more = len(finding["tracks"]) - 6
+            places += f" and {more} more" if more > 0 else ""
+            runs_of.setdefault((finding["kind"], finding["name"], places, finding["evidence"]), []).append(run.key)
+    if not runs_of:
+        return None
+    rows = [
+        [Cell(kind), Cell(name), Cell(places), Cell(evidence), Cell(", ".join(runs), mark="warning")]
+        for (kind, name, places, evidence), runs in list(runs_of.items())[:_MOST_LEAKS]
+    ]
+    left = len(runs_of) - len(rows)
+    note = f"{left} more are in the runs' audit.json." if left > 0 else None
+    return Table(
+        "audits", "Leaks that the audits found", ["Kind", "What is shared", "Tracks", "Evidence", "Runs"], rows, note
+    )
+
+
+#: Rows of the table of leaks; the rest is in the audits.
+_MOST_LEAKS = 60
+
+
+def _contamination_cell(run: RunEntry) -> Cell:
+    base, reason = run.result.model.base_model, run.result.model.contamination
+    if reason is not None:
+        return Cell(f"contaminated: {reason}", mark="warning")
+    return Cell("from scratch" if base is None else f"{base}: nothing tells of the test data")
+
+
+def _faults_cell(result: RunResult) -> Cell:
+    count = result.data.faults_left_out
+    return missing("none asked for") if count is None else number(count)
+
+
+def _floor_cells(run: RunEntry) -> list[Cell]:
+    if run.system.is_floor:
+        return [missing("is the floor"), missing("is the floor")]
+    floor = run.result.floor
+    if floor is None:
+        return [missing("not compared"), missing("not compared")]
+    beaten = Cell("yes, beyond chance", 1.0) if floor.beaten else Cell("no", 0.0, "warning")
+    return [interval_cell(floor.difference, signed=True), beaten]
+
+
+def _finding_warnings(material: Material) -> list[str]:
+    words = []
+    dirty = [run.key for run in material.runs if run.result.model.contamination is not None]
+    if dirty:
+        words.append(f"{listed(dirty)}: the weights these runs began from may know the test part.")
+    below = [run for run in material.runs if run.result.floor is not None and not run.result.floor.beaten]
+    honest = [run.key for run in below if not run.result.leaky and not run.system.is_floor]
+    if honest:
+        words.append(f"Not above the linear floor beyond chance: {listed(honest)}.")
+    for run in material.runs:
+        if run.audit is not None and not audit_summary(run)[0]:
+            words.append(f"{run.key}: its audit says {audit_summary(run)[1]}.")
+    return words
+
+
+def _cost_row(system: System, protocol: str, runs: Sequence[RunEntry]) -> list[Cell]:
+    trainings = [[one.training for one in run.trained if one.training is not None] for run in runs]
+    seconds = [sum(one.seconds for one in each) for each in trainings if each]
+    epochs = [one.epochs for each in trainings for one in each]
+    steps = [sum(one.steps for one in each) for each in trainings if each]
+    inference = [run.result.inference_seconds for run in runs if run.result.inference_seconds]
+    timed = [run for run in runs if run.result.inference_seconds]
+    per_second = [run.result.segment.n / (run.result.inference_seconds or 1) for run in timed]
+    audio = [
+        rate * run.result.data.segment_seconds for rate, run in zip(per_second, timed, strict=True)
+    ]  # seconds of audio a second
+    devices = sorted({f"{run.result.environment.device}, {run.result.environment.precision}" for run in runs})
+    return [
+        Cell(system.title),
+        Cell(protocol_title(protocol)),
+        number(runs[0].result.model.num_parameters),
+        time_cell(float(np.mean(seconds)) if seconds else None),
+        number(float(np.mean(epochs)) if epochs else None, ".3g"),
+        number(float(np.mean(steps)) if steps else None),
+        time_cell(float(np.mean(inference)) if inference else None),
+        number(float(np.mean(per_second)) if per_second else None, ",.3g"),
+        number(float(np.mean(audio)) if audio else None, ",.3g", " ×"),
+        Cell("; ".join(devices) or NOT_MEASURED),
+    ]
+
+
+def _calibration_row(scores: LevelScores, run: RunEntry) -> list[Cell]:
+    found = scores.calibration
+    assert found is not None
+    mark = "leaky" if run.result.leaky else None
+    return [
+        Cell(run.system.title),
+        Cell(protocol_title(run.protocol)),
+        Cell(str(run.seed) if run.seed >= 0 else "none"),
+        number(100 * found.ece, ".1f", " %", mark),
+        number(found.temperature, ".2f"),
+        number(None if found.ece_at_temperature is None else 100 * found.ece_at_temperature, ".1f", " %", mark),
+        Cell(interval_text(scores.top2_accuracy), scores.top2_accuracy.value, mark)
+        if scores.top2_accuracy is not None
+        else missing(),
+    ]
