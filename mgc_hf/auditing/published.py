@@ -104,7 +104,7 @@ class PublishedAudit:
             lines.append(f"  here:      {_told(self.again)}")
         lines += self.notes
         if self.lacks:
-            lines.append(f"to trust the figure, {len(self.lacks)} things are missing or wrong:")
+            lines.append(f"missing or wrong, for the figure to be trusted: {len(self.lacks)}")
             lines += [f"  {lack.key}: {lack.text}" for lack in self.lacks]
         else:
             lines.append("nothing is missing: data, protocol, n and interval are stated, and no leak is known")
@@ -163,8 +163,9 @@ def audit_model(
             )
         )
     base = record.model.base_model if record else card.base_model
+    told = any(lack.key == "contaminated_base" for lack in lacks)  # the record may say so itself
     # a run that was resumed names itself; what a local base was, nobody else can see
-    if base and base != str(source) and not is_local(base) and (tuned := find_contamination(base)):
+    if base and base != str(source) and not (told or is_local(base)) and (tuned := find_contamination(base)):
         lacks.append(Lack("contaminated_base", f"it was tuned from {base}, which knows GTZAN already: {tuned}"))
     notes = [
         f"95 % Wilson interval of {100 * figure.value:.1f} % of {figure.n}: {100 * low:.1f} to {100 * high:.1f} %"
