@@ -12,8 +12,9 @@ from mgc_hf.cards.card import render_card
 from mgc_hf.contamination import contamination_in, find_contamination, inherited_contamination
 from mgc_hf.division import leak_of_base
 from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.results import RunResult
-from mgc_hf.run import evaluate, fine_tune
+from mgc_hf.run import fine_tune
 from tests.tunes import SAMPLING_RATE, tune
 
 CARD = "---\n{}\n---\n\n# A model\n\nTested beside GTZAN.\n"

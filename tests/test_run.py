@@ -8,11 +8,12 @@ import soundfile
 
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, LabelError, OptionError, SplitError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.evaluation.score import score
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import PICTURE_FILES, RunResult
-from mgc_hf.run import evaluate, fine_tune
+from mgc_hf.run import fine_tune
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
 

@@ -224,7 +224,7 @@ def _lacks_of(record: RunResult) -> list[Lack]:
 def _judged_again(
     source: str, dataset: str, split: Sequence[str], **options: Any
 ) -> tuple[PublishedFigure | None, list[Lack]]:
-    from mgc_hf.run import evaluate
+    from mgc_hf.evaluating import evaluate
 
     try:
         result = evaluate(source, dataset, split=split[0] if split else None, **options)
