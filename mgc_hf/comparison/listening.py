@@ -6,14 +6,14 @@ What a run says comes from its predictions alone; the sound from the user's own 
 import base64
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgc_hf.comparison.material import Material, RunEntry, protocol_rank
+from mgc_hf.comparison.material import Material, RunEntry, identify_floor, protocol_rank
 from mgc_hf.data.audio import decode
 from mgc_hf.data.facts import gtzan_artists, gtzan_faults, gtzan_same_titles, gtzan_track_id, recording_of
 from mgc_hf.data.sources import load_gtzan
@@ -114,7 +114,8 @@ class WrongTrack:
 def chosen_runs(material: Material) -> list[RunEntry]:
     """Return the runs whose errors are shown: of one protocol, one run for each system, its lowest seed.
 
-    It is the protocol under which most systems were run, at a tie the one whose errors say most.
+    It is the protocol under which most systems were run, at a tie the one whose errors say most. The linear floor has a run
+    of its own, or what it says stands in the folder of another.
     """
 
     def order(protocol: str) -> tuple[int, int, int]:
@@ -124,8 +125,11 @@ def chosen_runs(material: Material) -> list[RunEntry]:
     protocol = min(material.protocols, key=order, default=None)
     if protocol is None:
         return []
-    shown = (material.best_shown(system, protocol) for system in material.systems)
-    return [run for run in shown if run is not None]
+    shown = [run for system in material.systems if (run := material.best_shown(system, protocol)) is not None]
+    beside = next((run for run in shown if run.floor is not None), None)
+    if beside is not None and beside.floor is not None and not any(run.system.is_floor for run in shown):
+        shown.append(replace(beside, system=identify_floor(), predictions=beside.floor, floor=None))
+    return shown
 
 
 def wrong_tracks(runs: Sequence[RunEntry]) -> list[WrongTrack]:

@@ -1,6 +1,7 @@
 """The errors to listen to: which tracks, in which order, what is known of them, and their sound."""
 
 import base64
+import dataclasses
 from io import BytesIO
 
 import numpy as np
@@ -95,6 +96,17 @@ def test_runs_of_one_protocol_are_chosen_one_a_system():
     assert [run.protocol for run in chosen_runs(Material(material.of(LSTM)))] == ["track"]
     assert [run.protocol for run in chosen_runs(Material(material.of(protocol="segment")))] == ["segment"]
     assert chosen_runs(Material([])) == []
+
+
+def test_the_floor_beside_a_run_is_heard_too():
+    said = predictions({**SAYS, "blues.00000": (0, (0.1, 0.1))})
+    run = dataclasses.replace(entry(LSTM, predictions=predictions(SAYS)), floor=said)
+    one, floor = chosen_runs(Material([run]))
+    assert one is run
+    assert floor.system.is_floor
+    assert "blues.00000" in {track.track_id for track in wrong_tracks([one, floor]) if track.heard[0].is_right}
+    alone = dataclasses.replace(run, system=floor.system)
+    assert chosen_runs(Material([alone])) == [alone]
 
 
 def test_faults_and_players_are_gtzans_alone():
