@@ -10,9 +10,9 @@ call.
 import argparse
 from pathlib import Path
 
-import numpy as np
 from runs import ROOT, run
 
+from mgc_hf.evaluation.seeds import over_seeds
 from mgc_hf.results import format_interval
 
 
@@ -34,13 +34,9 @@ def main() -> None:
             found = [f"{level}s {format_interval(scores.accuracy)}" for level, scores in results[-1].levels.items()]
             print(f"{protocol} seed {seed}: {', '.join(found)}", flush=True)
         for level in results[0].levels:
-            values = 100 * np.array([getattr(result, level).accuracy.value for result in results])
-            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
+            mean = over_seeds([result.levels[level].accuracy.value for result in results])
             leak = "leaky" if results[0].leaky else "leak-free"
-            n = getattr(results[0], level).n
-            print(
-                f"{protocol} ({leak}) {level}s: {values.mean():.1f} ± {spread:.1f} % over {len(values)} seeds, n = {n}"
-            )
+            print(f"{protocol} ({leak}) {level}s: {mean}, n = {results[0].levels[level].n}")
 
 
 if __name__ == "__main__":

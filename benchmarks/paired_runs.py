@@ -20,6 +20,7 @@ import numpy as np
 from runs import ROOT, run
 
 from mgc_hf.evaluation.intervals import paired_difference
+from mgc_hf.evaluation.seeds import over_seeds
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import format_interval
 
@@ -66,8 +67,7 @@ def main() -> None:
             raise SystemExit(f"seed {seed}: the two ways were tested on other tracks; they cannot be paired")
         ids.append(found[0][0])
     for options, values in zip((given.first, given.second), accuracies, strict=True):
-        spread = np.std(values, ddof=1) if len(values) > 1 else float("nan")
-        print(f"{options or 'as it is'}: tracks {100 * np.mean(values):.1f} ± {100 * spread:.1f} % over {len(values)}")
+        print(f"{options or 'as it is'}: tracks {over_seeds(values)}")
     value, (low, high) = paired_difference(np.concatenate(ids), *map(np.concatenate, right))
     print(f"difference: {100 * value:+.1f} points of tracks [{100 * low:+.1f}, {100 * high:+.1f}]")
 

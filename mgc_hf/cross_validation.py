@@ -14,9 +14,10 @@ from pathlib import Path
 
 from mgc_hf import outputs, record
 from mgc_hf.data.protocols import PROTOCOLS, Split
+from mgc_hf.data.sources import Corpus
 from mgc_hf.data.verdict import Verdict
 from mgc_hf.distributed import check_launch, in_turn, on_main
-from mgc_hf.division import fold_splits, judge_folds, leak_of_base, read_corpora, tell_verdict
+from mgc_hf.division import artists_of, fold_splits, judge_folds, leak_of_base, read_corpora, tell_verdict
 from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
 from mgc_hf.floor import judge_floor
@@ -93,7 +94,7 @@ def cross_validate(options: Options, recipe: str, walk: Walk) -> RunResult:
     if options.train.overwrite_output_dir:
         on_main(lambda: outputs.clear_folder(folder))
     results = [walk(_fold_options(options, folder, fold), recipe) for fold in range(num_folds)]
-    return on_main(lambda: _finish(options, folder, splits, results, verdict))
+    return on_main(lambda: _finish(options, folder, corpus, splits, results, verdict))
 
 
 def fold_table(splits: Sequence[Split], genre_of: Mapping[str, str]) -> str:
@@ -147,7 +148,12 @@ def _fold_options(options: Options, folder: Path, fold: int) -> Options:
 
 
 def _finish(
-    options: Options, folder: Path, splits: Sequence[Split], results: Sequence[RunResult], verdict: Verdict
+    options: Options,
+    folder: Path,
+    corpus: Corpus,
+    splits: Sequence[Split],
+    results: Sequence[RunResult],
+    verdict: Verdict,
 ) -> RunResult:
     """Write the joined record and what goes with it, unless it is there; for the main process."""
     joined = hashlib.sha256("".join(split.hash for split in splits).encode("ascii")).hexdigest()
@@ -159,7 +165,12 @@ def _finish(
         if before.split.hash == joined:
             return before
     predictions = join_predictions(folder, outputs.PREDICTIONS, splits)
-    track, segment = score(predictions, seed=options.train.seed, num_resamples=options.evaluation.num_resamples)
+    track, segment = score(
+        predictions,
+        artist_of=artists_of(corpus, set(predictions.track_id)),
+        seed=options.train.seed,
+        num_resamples=options.evaluation.num_resamples,
+    )
     first, leaks = results[0], {result.leaky for result in results}
     leaky = True if True in leaks else None if None in leaks else False
     leaky, of_base = leak_of_base(leaky, first.model.contamination)

@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mgc_hf.augment import Augmentation
+from mgc_hf.data.artists import artist_groups, known
 from mgc_hf.data.draws import UNUSED
 from mgc_hf.data.facts import recording_of
 from mgc_hf.data.listing import Clip, is_gtzan
@@ -29,6 +30,7 @@ from mgc_hf.features import (
 )
 from mgc_hf.labels import join_names
 from mgc_hf.options import DataOptions, Options
+from mgc_hf.results import SkippedFile
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +145,8 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
     if unknown:
         raise LabelError(
             f"{corpus.name}: the model does not know the genres {unknown}; of its own, {missing} are not in the data. "
-            f"It knows {list(genres)}. Leave the unknown genres out of the data, or rename them",
+            f"It knows {list(genres)}. Leave the unknown genres out of the data (mgc-hf evaluate does so with "
+            "--on_unknown_genre skip), or rename them",
             unknown,
             missing,
         )
@@ -151,6 +154,31 @@ def label_ids(corpus: Corpus, genres: Sequence[str]) -> np.ndarray:
         logger.warning("%s: no clip of the genres %s, which the model knows", corpus.name, missing)
     index_of = {genre: index for index, genre in enumerate(genres)}
     return np.array([index_of[known[names[index]]] for index in corpus.dataset["genre"]], dtype=np.int64)
+
+
+def leave_out_unknown(corpus: Corpus, genres: Sequence[str]) -> Corpus:
+    """Return a corpus without the clips whose genre a model does not know; they join those that were skipped.
+
+    Raises:
+        LabelError: No clip is left.
+    """
+    names = corpus.dataset.features["genre"].names
+    known_names = join_names(names, genres)
+    labels = corpus.dataset["genre"]
+    keep = [row for row, label in enumerate(labels) if names[label] in known_names]
+    if not keep:
+        raise LabelError(
+            f"{corpus.name}: the model knows none of its genres {names}; it knows {list(genres)}", names, list(genres)
+        )
+    left_out = [
+        SkippedFile(track_id, f"genre {names[label]}, which the model does not know")
+        for track_id, label in zip(corpus.dataset["track_id"], labels, strict=True)
+        if names[label] not in known_names
+    ]
+    if not left_out:
+        return corpus
+    logger.warning("%s: %d clips of genres that the model does not know were left out", corpus.name, len(left_out))
+    return replace(corpus, dataset=corpus.dataset.select(keep), skipped=[*corpus.skipped, *left_out])
 
 
 def cut_tracks(tracks: Any, labels: np.ndarray, extractor: Any, hop_seconds: float) -> SegmentTable:
@@ -323,6 +351,25 @@ def choose_split(
 
 def _artists(corpus: Corpus) -> dict[str, str | None]:
     return dict(zip(corpus.dataset["track_id"], corpus.dataset["artist"], strict=True))
+
+
+def artists_of(corpus: Corpus, track_ids: Iterable[str]) -> dict[str, str] | None:
+    """Return the artist of each track as the intervals by artist draw them.
+
+    Args:
+        corpus ([`Corpus`]): The data that the tracks are of.
+        track_ids (`Iterable[str]`): Which tracks; their groups come of the joint credits of all of the data.
+
+    Returns:
+        `dict[str, str]`, *optional*: From each track id to the name of its group ([`artist_groups`]); a track without a
+        known artist is a group of its own. `None` where the artist of none of them is known.
+    """
+    artists = {recording_of(item): artist for item, artist in _artists(corpus).items()}
+    wanted = {item: recording_of(item) for item in track_ids}
+    if not any(known(artists[recording]) for recording in wanted.values()):
+        return None
+    group_of = artist_groups(list(artists), list(artists.values()))
+    return {item: group_of[recording] for item, recording in wanted.items()}
 
 
 def is_gtzan_corpus(corpus: Corpus) -> bool:

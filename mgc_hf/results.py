@@ -30,6 +30,7 @@ PICTURE_FILES = {
     "training_curves": "images/training_curves.png",
     "confusion_matrix_track": "images/confusion_matrix_track.png",
     "confusion_matrix_segment": "images/confusion_matrix_segment.png",
+    "reliability": "images/reliability.png",
 }
 
 #: Type of the model that every other is compared with: the floor, which is not compared with itself.
@@ -56,7 +57,7 @@ class Interval:
 class GenreScores:
     """Precision, recall and F1 of one genre (fractions, 0 where undefined) and its number of true items.
 
-    `recall_ci95` is Wilson's interval of the recall, as if items were independent; `None` without support.
+    `recall_ci95` is Wilson's interval of the recall, of as many trials as the genre has tracks; `None` without support.
     """
 
     precision: float
@@ -77,7 +78,11 @@ class AverageScores:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Items whose highest probability lies in `(low, high]` (the first bin holds 0 too): mean confidence, share right."""
+    """Items whose highest probability lies in `(low, high]` (the first bin holds 0 too).
+
+    `confidence` is the mean of their highest probability, `accuracy` the share of them that is right; both `None` in an
+    empty bin.
+    """
 
     low: float
     high: float
@@ -91,7 +96,8 @@ class Calibration:
     """Whether probabilities mean what they say.
 
     `ece` is the expected calibration error over `bins`. `temperature` divides logits so that the validation part is
-    likeliest, and `ece_at_temperature` is the test part's error then; both `None` without a validation part.
+    likeliest (of tracks, the logarithms of their mean probabilities), and `ece_at_temperature` is the test part's error
+    then; both `None` without a validation part.
     """
 
     ece: float
@@ -105,8 +111,9 @@ class LevelScores:
     """All figures of the test part at one level, `track` or `segment`.
 
     `loss` is the mean cross-entropy (nats) of the level's probabilities. Rows of `confusion_matrix` are true genres,
-    columns predicted ones, both in the order of `DataRecord.genres`; entries are counts. `accuracy_by_artist` is the
-    accuracy again, its interval from resampling artists with all their tracks; `None` where no artist is known.
+    columns predicted ones, both in the order of `DataRecord.genres`; entries are counts. `top2_accuracy` is `None` with
+    fewer than three genres. `accuracy_by_artist` is the accuracy again, its interval from resampling artists with all
+    their tracks; `None` where no artist is known.
     """
 
     n: int
@@ -383,7 +390,9 @@ class RunResult:
         An evaluation of a finished model, and all folds together, have neither curves nor clips; `--pictures false`
         leaves all of them out.
         """
-        names = [*(f"confusion_matrix_{level}" for level in self.levels), "class_distribution"]
+        names = [f"confusion_matrix_{level}" for level in self.levels]
+        names += ["reliability"] if all(scores.calibration for scores in self.levels.values()) else []
+        names += ["class_distribution"]
         if self.training is None:
             return names
         if self.training.resolved.get("pictures") is False:
@@ -454,12 +463,17 @@ def _check_figures(result: RunResult) -> RunResult:
     if (result.track is None) != (result.split.unit == "segment"):
         raise RecordError(f"results.track must be {_WHERE_DEFINED}, and split.unit is {result.split.unit!r}")
     for name, level in result.levels.items():
-        for figure in ("accuracy", "macro_f1"):
-            interval: Interval = getattr(level, figure)
-            bounds = [0.0, 1.0] if interval.ci95 is None else interval.ci95
-            if len(bounds) != 2 or not (0 <= interval.value <= 1 and 0 <= bounds[0] <= bounds[1] <= 1):
+        for figure in ("accuracy", "macro_f1", "top2_accuracy", "accuracy_by_artist"):
+            interval: Interval | None = getattr(level, figure)
+            if interval is not None and not _is_share(interval.value, interval.ci95):
                 raise RecordError(
                     f"results.{name}.{figure}: value and ci95 [low, high] must be fractions from 0 to 1, got {interval}"
+                )
+        for genre, scores in level.per_genre.items():
+            if not _is_share(scores.recall, scores.recall_ci95):
+                raise RecordError(
+                    f"results.{name}.per_genre.{genre}: recall and recall_ci95 [low, high] must be fractions from 0 to 1, "
+                    f"got {scores.recall} and {scores.recall_ci95}"
                 )
         supports = [scores.support for scores in level.per_genre.values()]
         rows = [sum(row) for row in level.confusion_matrix]
@@ -468,11 +482,18 @@ def _check_figures(result: RunResult) -> RunResult:
                 f"results.{name}: n ({level.n}), the genres' support {supports} and the rows and columns of "
                 "confusion_matrix do not fit together"
             )
+        if level.calibration is not None and sum(b.n for b in level.calibration.bins) != level.n:
+            raise RecordError(f"results.{name}.calibration.bins do not hold the level's {level.n} items")
         if list(level.per_genre) != result.data.genres:
             raise RecordError(
                 f"results.{name}.per_genre is of {list(level.per_genre)}, data.genres are {result.data.genres}"
             )
     return result
+
+
+def _is_share(value: float, ci95: list[float] | None) -> bool:
+    bounds = [0.0, 1.0] if ci95 is None else ci95
+    return len(bounds) == 2 and 0 <= value <= 1 and 0 <= bounds[0] <= bounds[1] <= 1
 
 
 def format_interval(interval: Interval) -> str:

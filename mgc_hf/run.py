@@ -6,6 +6,7 @@ pictures and card are drawn. The test part is opened once, after the weights hav
 
 import datetime
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mgc_hf.data.sources import read_corpus
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
+    artists_of,
     check_augmentation,
     check_left_out,
     cut_tracks,
@@ -30,6 +32,7 @@ from mgc_hf.division import (
     label_ids,
     leak_of_base,
     leak_statement,
+    leave_out_unknown,
     read_corpora,
     recordings,
     tell_verdict,
@@ -184,17 +187,25 @@ def _walk(options: Options, recipe: str) -> RunResult:
         signature=signature,
     )
     model = finish_model(model)
-    predictions = Predictions.concatenate(
-        [predict(outcome.trainer, data, parts[name].rows, genres) for name, data in held_out.items()]
-    )
+    judged, inference_seconds = [], 0.0
+    for name, data in held_out.items():  # the test part comes last
+        started = time.perf_counter()
+        judged.append(predict(outcome.trainer, data, parts[name].rows, genres))
+        inference_seconds = time.perf_counter() - started
+    predictions = Predictions.concatenate(judged)
 
     def document() -> RunResult:
         heard = {name: recordings(part) for name, part in parts.items()}
         trained = {digest for name in heard if name != "test" for digest in heard[name].values()}
         tested = heard["test"] if test_corpus is not None else {}
         leak = sorted(name for name, digest in tested.items() if digest in trained)
+        test = predictions.of_part("test")
         track, segment = score(
-            predictions.of_part("test"), seed=options.train.seed, num_resamples=options.evaluation.num_resamples
+            test,
+            validation=predictions.of_part("validation"),
+            artist_of=artists_of(test_corpus or corpus, set(test.track_id)),
+            seed=options.train.seed,
+            num_resamples=options.evaluation.num_resamples,
         )
         statement = leak_statement(split.statement, leak, test_corpus is not None)
         leaky, of_base = leak_of_base(split.leaky or bool(leak), contamination)
@@ -247,6 +258,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
                 str(options.train.device), options.train.world_size, record.precision(options)
             ),
             floor=floor,
+            inference_seconds=inference_seconds,
             **_stamp(),
         )
         save_model_folder(model, extractor, folder)
@@ -306,6 +318,7 @@ def evaluate(
     batch_size: int = 64,
     cache_dir: str | None = None,
     on_bad_audio: str = "skip",
+    on_unknown_genre: str = "error",
     min_seconds: float = 0.5,
     revision: str | None = None,
     dataset_revision: str | None = None,
@@ -324,6 +337,8 @@ def evaluate(
         batch_size (`int`, *optional*, defaults to 64): Segments per forward pass; scores do not depend on it.
         cache_dir (`str`, *optional*): Folder for prepared data.
         on_bad_audio (`str`, *optional*, defaults to `"skip"`): `skip` or `error`.
+        on_unknown_genre (`str`, *optional*, defaults to `"error"`): What clips of a genre that the model does not know
+            are: an `error`, or left out (`skip`), warned of and listed in the record. They are never taken for another.
         min_seconds (`float`, *optional*, defaults to 0.5): Clips shorter than this are left out, seconds.
         revision (`str`, *optional*): Branch, tag or commit of a model on the Hub.
         dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
@@ -338,14 +353,16 @@ def evaluate(
     Raises:
         CheckpointError: The model cannot be loaded.
         SourceError, AudioError: The data cannot be read.
-        LabelError: The data has genres that the model does not know.
+        LabelError: The data has genres that the model does not know, or, where they are skipped, no other.
         SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, a revision is given of a local model, or faults are to be left out of
-            data that are not GTZAN.
+        OptionError: The output folder is in use, a revision is given of a local model, faults are to be left out of data
+            that are not GTZAN, or another value where two are allowed.
     """
     from mgc_hf.models.build import load_model
     from mgc_hf.training import predict
 
+    if on_unknown_genre not in ("error", "skip"):
+        raise OptionError(f"on_unknown_genre is {on_unknown_genre!r}; allowed are error and skip")
     if output_dir is not None:
         outputs.check_folder(Path(output_dir), ways="name another folder")
     with patient_reading(str(model)):
@@ -364,6 +381,8 @@ def evaluate(
     )
     if leave_out_faults:
         check_left_out(corpus)
+    if on_unknown_genre == "skip":
+        corpus = leave_out_unknown(corpus, genres)
     tracks = decode(corpus, extractor)
     rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
     given = Split.load(split) if split is not None else None
@@ -394,8 +413,11 @@ def evaluate(
     leaky, of_base = leak_of_base(leaky, contamination)
     division = replace(division, statement=division.statement + of_base)
     data = prepare(tracks, rows, extractor, num_labels=len(genres))
+    started = time.perf_counter()
     predictions = predict(classifier, data, rows, genres, batch_size=batch_size)
-    track, segment = score(predictions, num_resamples=num_resamples)
+    inference_seconds = time.perf_counter() - started
+    artist_of = artists_of(corpus, set(predictions.track_id))
+    track, segment = score(predictions, artist_of=artist_of, num_resamples=num_resamples)
     result = RunResult(
         name=f"{outputs.display_name(str(model))} on {corpus.name}",
         protocol=protocol,
@@ -416,6 +438,7 @@ def evaluate(
         model=record.model_record(classifier, extractor, None, contamination),
         training=None,
         environment=record.environment_record(str(classifier.device), 1, "float32"),
+        inference_seconds=inference_seconds,
         **_stamp(),
     )
     if output_dir is not None:

@@ -2,12 +2,14 @@
 
     python scripts/make_cards.py                  # all; about ten minutes on two cores
     python scripts/make_cards.py lstm-gtzan-subset --outputs outputs/cards
+    python scripts/make_cards.py --scores_only    # of the committed predictions, where a new figure is to be had
 
 A run that is finished in `--outputs` is not trained again. Before its files are taken, its weights are read back and
 evaluated on the split's test part: the figures must be those of its card.
 """
 
 import argparse
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -17,8 +19,13 @@ from pathlib import Path
 import mgc_hf
 from mgc_hf.cards.card import render_card
 from mgc_hf.cards.index import render_index
+from mgc_hf.data.sources import read_corpus
+from mgc_hf.division import artists_of
+from mgc_hf.evaluation.score import score
 from mgc_hf.files import write_text
 from mgc_hf.hub import list_contents
+from mgc_hf.pictures import draw_all
+from mgc_hf.predictions import Predictions
 from mgc_hf.results import RunResult
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +68,19 @@ def make(name: str, outputs: Path) -> None:
             shutil.copyfile(content.file, target / content.path)
 
 
+def score_again(folder: Path) -> None:
+    """Compute a record's scores from its committed predictions, and draw the pictures that show scores."""
+    result, predictions = RunResult.load(folder / "results.json"), Predictions.load(folder / "predictions.parquet")
+    test = predictions.of_part("test")
+    artist_of = artists_of(read_corpus(CLIPS), set(test.track_id))
+    track, segment = score(
+        test, validation=predictions.of_part("validation"), artist_of=artist_of, seed=result.seed or 0
+    )
+    result = dataclasses.replace(result, track=track, segment=segment)
+    draw_all(result, None, folder, ("confusion_matrix_track", "confusion_matrix_segment", "reliability"))
+    result.save(folder / "results.json")
+
+
 def write_pages() -> None:
     """Render cards and index from the committed records."""
     results = {path.parent.name: RunResult.load(path) for path in CARDS.glob("*/results.json")}
@@ -74,6 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("systems", nargs="*", choices=[[], *SYSTEMS], help="which (default: all)")
     parser.add_argument("--outputs", type=Path, default=ROOT / "outputs" / "cards")
+    parser.add_argument("--scores_only", action="store_true", help="only score the records' predictions again")
     parser.add_argument("--pages_only", action="store_true", help="only render cards and index from the records")
     arguments = parser.parse_args()
     if not arguments.pages_only:
@@ -81,7 +102,10 @@ def main() -> None:
             raise SystemExit(f"{CLIPS}: the real clips are not at hand")
         os.chdir(ROOT)
         for name in arguments.systems or SYSTEMS:
-            make(name, arguments.outputs)
+            if arguments.scores_only:
+                score_again(CARDS / name)
+            else:
+                make(name, arguments.outputs)
     write_pages()
 
 

@@ -97,3 +97,21 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     assert "protocol track (leak-free by track)" in out
     assert "synthetic demo corpus" in out
     assert (tmp_path / "outputs" / "python" / "README.md").is_file()
+
+
+def test_evaluates_own_evaluator_gives_the_segments_accuracy(finished_run, music_folder, cache_dir, capsys):
+    """The example of docs/evaluation.md on a finished run and its clips, against `mgc_hf.evaluate`."""
+    from mgc_hf.run import evaluate
+
+    (example,) = _blocks((ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8"), "python")
+    assert example.count('load_gtzan("path/to/clips")') == example.count('"path/to/model"') == 1
+    example = example.replace('"path/to/clips"', repr(str(music_folder)) + f", cache_dir={str(cache_dir)!r}")
+    example = example.replace('"path/to/model"', repr(str(finished_run)))
+    values = {}
+    exec(compile(example, "docs/evaluation.md", "exec"), values)
+    ours = evaluate(finished_run, str(music_folder), cache_dir=str(cache_dir), num_resamples=0).segment
+    assert len(values["rows"]) == ours.n
+    assert values["scores"]["accuracy"] == pytest.approx(ours.accuracy.value)
+    assert values["scores"]["macro_f1"] == pytest.approx(ours.macro_f1.value)
+    assert ours.accuracy.value > 0.5  # so that labels which do not fit would show
+    assert str(values["scores"]["accuracy"]) in capsys.readouterr().out

@@ -8,6 +8,8 @@ import mgc_hf
 from mgc_hf.cards.card import card_title, render_card
 from mgc_hf.cards.index import render_index
 from mgc_hf.cards.paper import REPORTED
+from mgc_hf.data.artists import artist_groups
+from mgc_hf.data.facts import gtzan_artists
 from mgc_hf.data.protocols import Split
 from mgc_hf.evaluation.score import score
 from mgc_hf.predictions import Predictions
@@ -44,8 +46,17 @@ def test_no_weights_and_only_clips_of_ours():
 def test_card_and_record(folder):
     result = RunResult.load(folder / "results.json")
     assert (folder / "README.md").read_text(encoding="utf-8") == render_card(result)
-    test = Predictions.load(folder / "predictions.parquet").of_part("test")
-    assert score(test, seed=result.seed) == (result.track, result.segment)
-    assert Split.load(folder / "split.json").hash == result.split.hash
+    split = Split.load(folder / "split.json")
+    assert split.hash == result.split.hash
+    predictions = Predictions.load(folder / "predictions.parquet")
+    tracks = sorted(split.part_of)
+    artist_of = artist_groups(tracks, [gtzan_artists().get(track) for track in tracks])
+    scores = score(
+        predictions.of_part("test"),
+        validation=predictions.of_part("validation"),
+        artist_of=artist_of,
+        seed=result.seed,
+    )
+    assert scores == (result.track, result.segment)
     for name in (*(PICTURE_FILES[name] for name in result.pictures), *WIDGET_FILES.values()):
         assert (folder / name).is_file()

@@ -119,6 +119,7 @@ def all_builders(its_clips):
         "training_curves": (pictures.training_curves, ()),
         "confusion_matrix_track": (pictures.confusion_matrix, ("track",)),
         "confusion_matrix_segment": (pictures.confusion_matrix, ("segment",)),
+        "reliability": (pictures.reliability, ()),
     }
 
 
@@ -127,7 +128,7 @@ def test_draws_what_belongs_to_the_record(tmp_path):
     written = draw_all(result, clips(result.data.genres), tmp_path)
     assert written == [tmp_path / PICTURE_FILES[name] for name in result.pictures]
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == sorted(path.name for path in written)
-    assert len(written) == len(PICTURE_FILES) == 6
+    assert len(written) == len(PICTURE_FILES) == 7
     for path in written:
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         assert 10_000 < path.stat().st_size < 3_000_000
@@ -160,6 +161,7 @@ def test_evaluation_alone_draws_neither_curves_nor_clips(tmp_path):
         "class_distribution",
         "confusion_matrix_track",
         "confusion_matrix_segment",
+        "reliability",
     }
 
 
@@ -177,6 +179,7 @@ def test_a_failure_leaves_no_half_written_picture(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "images").iterdir()} == {
         "confusion_matrix_track.png",
         "confusion_matrix_segment.png",
+        "reliability.png",
     }
 
 
@@ -250,7 +253,7 @@ def test_confusion_matrix_shows_counts_and_row_percentages(level):
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == {"track": "blues (4)", "segment": "blues (20)"}[level]
     accuracy = {
-        "track": "10 test tracks, accuracy 80.0 % [50.0, 100.0]",
+        "track": "10 test tracks, accuracy 80.0 % [49.0, 94.3]",
         "segment": "50 test segments, accuracy 70.0 %",
     }
     assert accuracy[level] in figure.get_suptitle()
@@ -291,6 +294,21 @@ def test_history_without_a_value_has_no_curves():
     assert "training_curves" not in result.pictures
     with pytest.raises(ValueError, match="no curves"):
         pictures.training_curves(result)
+
+
+def test_reliability_shows_accuracy_against_confidence_and_the_numbers():
+    result = load("track")
+    figure = drawn(pictures.reliability, result)
+    above, below = figure.axes[0], figure.axes[2]
+    filled = [b for b in result.track.calibration.bins if b.n]
+    (points,) = [found for found in above.collections if len(found.get_offsets()) == len(filled)]
+    np.testing.assert_allclose(points.get_offsets(), [[100 * b.confidence, 100 * b.accuracy] for b in filled])
+    assert [bar.get_height() for bar in below.patches] == [b.n for b in filled]
+    assert [bar.get_x() for bar in below.patches] == pytest.approx([100 * b.low for b in filled])
+    assert "Tracks (n = 20): ECE 8.4 %; 8.1 % at temperature 0.71" in words(figure)
+    assert "Segments (n = 50): ECE 5.6 %" in words(drawn(pictures.reliability, load("test_dataset")))
+    with pytest.raises(ValueError, match="no calibration"):
+        pictures.reliability(load("segment_demo"))
 
 
 def test_mel_axis_is_in_hertz_and_seconds():
@@ -345,6 +363,12 @@ def test_envelope_keeps_every_extreme():
 def test_every_label_can_be_read(picture, genres):
     result = load("test_dataset" if picture == "confusion_matrix_track" else "segment_demo")
     result = result if genres is None else with_genres(result, genres)
+    measured = load("track")
+    calibrated = {
+        level: dataclasses.replace(scores, calibration=measured.levels[level].calibration)
+        for level, scores in result.levels.items()
+    }
+    result = dataclasses.replace(result, **calibrated)
     builder, arguments = all_builders(clips(result.data.genres, seconds=0.5))[picture]
     assert_readable(drawn(builder, result, *arguments))
 

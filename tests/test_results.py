@@ -15,17 +15,22 @@ from mgc_hf.errors import RecordError
 from mgc_hf.results import (
     SCHEMA_VERSION,
     AverageScores,
+    Calibration,
     DataRecord,
     EnvironmentRecord,
     EpochRecord,
+    FloorRecord,
     GenreScores,
     Interval,
+    LeakRecord,
     LevelScores,
     ModelRecord,
+    ReliabilityBin,
     RunResult,
     SkippedFile,
     SplitRecord,
     TrainingRecord,
+    VerdictRecord,
     format_interval,
 )
 
@@ -38,10 +43,18 @@ def level(n=4):
         accuracy=Interval(0.75, [0.5, 1.0]),
         macro_f1=Interval(0.7, None),
         loss=0.9,
-        per_genre={"jazz": GenreScores(0.5, 1.0, 0.6667, n // 4), "polka": GenreScores(1.0, 0.6667, 0.8, 3 * n // 4)},
+        per_genre={
+            "jazz": GenreScores(0.5, 1.0, 0.6667, n // 4, [0.2, 1.0]),
+            "polka": GenreScores(1.0, 0.6667, 0.8, 3 * n // 4, None),
+        },
         macro=AverageScores(0.75, 0.8333, 0.7333),
         weighted=AverageScores(0.875, 0.75, 0.7667),
         confusion_matrix=[[n // 4, 0], [n // 4, n // 2]],
+        top2_accuracy=Interval(1.0, [0.5, 1.0]),
+        accuracy_by_artist=Interval(0.75, [0.4, 1.0]),
+        calibration=Calibration(
+            0.05, 1.5, 0.02, [ReliabilityBin(0.0, 0.5, 0, None, None), ReliabilityBin(0.5, 1.0, n, 0.8, 0.75)]
+        ),
     )
 
 
@@ -66,9 +79,20 @@ def result(**changes):
             segment_seconds=3.0,
             hop_seconds=3.0,
             sampling_rate=22050,
+            faults_left_out=0,
         ),
-        "split": SplitRecord("track", 3, "0" * 64, "By track."),
-        "model": ModelRecord("mel_lstm", "MelLstmForAudioClassification", None, 1234, "LogMelFeatureExtractor"),
+        "split": SplitRecord(
+            "track",
+            3,
+            "0" * 64,
+            "By track.",
+            VerdictRecord("leaks", [LeakRecord("artist", "ABBA", {"train": 3, "test": 1})], 40, 2),
+            0,
+            [{"jazz": 1, "polka": 3}],
+        ),
+        "model": ModelRecord(
+            "mel_lstm", "MelLstmForAudioClassification", None, 1234, "LogMelFeatureExtractor", "its card names GTZAN"
+        ),
         "training": TrainingRecord(
             recipe="lstm.py",
             epochs=2.0,
@@ -88,6 +112,10 @@ def result(**changes):
         "environment": EnvironmentRecord("3.11.7", "Linux x86_64", {"torch": "2.13"}, "cpu", 1, 1, "float32"),
         "created": "2026-01-02T03:04:05+00:00",
         "mgc_hf_version": "0.1.0",
+        "floor": FloorRecord(
+            Interval(0.5, [0.2, 0.8]), Interval(0.5, None), Interval(0.25, [-0.1, 0.6]), 2, 1, 0.75, 1.5
+        ),
+        "inference_seconds": 0.25,
     }
     return RunResult(**{**values, **changes})
 
@@ -106,7 +134,7 @@ def test_keys_that_others_rely_on():
     assert value["track"]["accuracy"] == {"value": 0.75, "ci95": [0.5, 1.0]}
     assert set(value["track"]["per_genre"]) == {"jazz", "polka"}
     assert value["track"]["confusion_matrix"] == [[1, 0], [1, 2]]
-    assert value["schema_version"] == SCHEMA_VERSION == 1
+    assert value["schema_version"] == SCHEMA_VERSION == 2
 
 
 # strict: every place of the record, found by walking it
@@ -133,6 +161,39 @@ def places(value, kind, path=()):
 
 
 PLACES = list(places(result().to_dict(), RunResult))
+
+
+#: What version 2 added, below any object of these names.
+ADDED = {
+    *("recall_ci95", "top2_accuracy", "accuracy_by_artist", "calibration", "faults_left_out"),
+    *("verdict", "fold", "folds", "contamination", "floor", "inference_seconds"),
+}
+
+
+def without_added(value):
+    if isinstance(value, list):
+        return [without_added(item) for item in value]
+    if isinstance(value, dict):
+        return {key: without_added(item) for key, item in value.items() if key not in ADDED}
+    return value
+
+
+def test_a_record_of_version_1_is_read_and_has_not_measured_what_version_2_added(tmp_path):
+    old = {**without_added(result().to_dict()), "schema_version": 1}
+    (tmp_path / "results.json").write_text(json.dumps(old), encoding="utf-8")
+    read = RunResult.load(tmp_path / "results.json")
+    new = read.to_dict()
+    assert new["schema_version"] == 2
+    assert {**without_added(new), "schema_version": 1} == old
+    added = [(*path,) for path, _ in places(new, RunResult) if path[-1] in ADDED]
+    assert {path[-1] for path in added} == ADDED
+    assert all(at(new, path) is None for path in added)
+    assert RunResult.from_dict(new) == read
+    with pytest.raises(RecordError, match="missing key"):
+        RunResult.from_dict({**old, "schema_version": 2})
+    del old["track"]["loss"]  # a key that version 1 has
+    with pytest.raises(RecordError, match=r"results\.track: missing key loss"):
+        RunResult.from_dict(old)
 
 
 def at(value, path):
@@ -236,7 +297,7 @@ def test_writing_is_as_strict_as_reading(tmp_path, changes, text):
         ("[]", "schema_version is missing"),
         ("{}", "schema_version is missing"),
         ('{"schema_version": true}', "schema_version is missing"),
-        ('{"schema_version": 2, "anything": 1}', "schema_version 2 is newer than this mgc_hf reads"),
+        ('{"schema_version": 3, "anything": 1}', "schema_version 3 is newer than this mgc_hf reads"),
         ('{"schema_version": NaN}', "NaN is not allowed"),
     ],
 )
@@ -273,20 +334,25 @@ def test_summary_and_interval_in_words():
     assert result().summary().splitlines() == [
         "track   accuracy 75.0 % [50.0, 100.0]  (n = 4)",
         "segment accuracy 75.0 % [50.0, 100.0]  (n = 40)",
-        "floor: not compared",
+        "floor: 50.0 % [20.0, 80.0] of tracks: the model is not better than it beyond chance (McNemar p = 0.750)",
         "protocol track (leak-free by track), seed 3",
     ]
+    assert result(floor=None).summary().splitlines()[2] == "floor: not compared"
     leaky = result(leaky=True)
     assert leaky.summary().splitlines()[3:] == ["protocol track (leaky), seed 3", leaky.split.statement]
 
 
 def test_pictures_that_belong_to_a_record():
-    assert result().pictures[3:] == ["training_curves", "waveforms", "mel_spectrograms"]
+    one_split = dataclasses.replace(result().split, folds=None)
+    assert result(split=one_split).pictures[4:] == ["training_curves", "waveforms", "mel_spectrograms"]
+    assert result().pictures == result(training=None).pictures  # all folds together have no curves
     assert result(training=None).pictures == [
         "confusion_matrix_track",
         "confusion_matrix_segment",
+        "reliability",
         "class_distribution",
     ]
+    assert "reliability" not in result(track=dataclasses.replace(level(), calibration=None)).pictures
     training = result().training
     assert result(training=dataclasses.replace(training, resolved={"pictures": False})).pictures == []
     assert (
@@ -350,6 +416,13 @@ def test_page_names_every_field_with_its_type_and_no_other():
         (lambda value: value["track"].update(confusion_matrix=[[4]]), "do not fit together"),
         (lambda value: value["track"].update(confusion_matrix=[[1, 0, 0], [1, 2, 0]]), "do not fit together"),
         (lambda value: value["data"].update(genres=["jazz"]), "data.genres"),
+        (lambda value: value["segment"]["top2_accuracy"].update(value=-0.1), r"segment\.top2_accuracy: .* fractions"),
+        (
+            lambda value: value["track"]["accuracy_by_artist"].update(ci95=[0.5]),
+            r"accuracy_by_artist: .*\[low, high\]",
+        ),
+        (lambda value: value["track"]["per_genre"]["jazz"].update(recall_ci95=[0.0, 1.1]), r"per_genre\.jazz: recall"),
+        (lambda value: value["track"]["calibration"]["bins"].pop(), "bins do not hold the level's 4 items"),
     ],
 )
 def test_figures_that_cannot_be_true_are_refused(change, message):

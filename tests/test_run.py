@@ -59,8 +59,13 @@ def test_no_pickle_and_no_local_path(finished_run):
 def test_the_record_is_that_of_the_predictions(finished_run):
     result = RunResult.load(finished_run / "results.json")
     predictions = Predictions.load(finished_run / "predictions.parquet")
-    track, segment = score(predictions.of_part("test"), seed=result.seed, num_resamples=200)
-    assert (result.track, result.segment) == (track, segment)
+    parts = predictions.of_part("test"), predictions.of_part("validation")
+    assert (result.track, result.segment) == score(parts[0], validation=parts[1], seed=result.seed, num_resamples=200)
+    for level in (result.track, result.segment):
+        assert 0.05 <= level.calibration.temperature <= 20
+        assert level.top2_accuracy.value >= level.accuracy.value
+        assert level.accuracy_by_artist is None  # nobody says who plays
+    assert 0 < result.inference_seconds < result.training.seconds
     assert result.protocol == "track"
     assert result.leaky is False
     assert result.training.selected == "best"
@@ -108,6 +113,8 @@ def test_the_verdict_is_told_before_features_and_recorded(run_values, music_fold
     text = "Verdict: clean. No track and no artist is in two parts (18 tracks)."
     assert f"run: {text}" in caplog.text
     assert result.protocol == "artist"
+    assert result.track.accuracy_by_artist.value == result.track.accuracy.value
+    assert result.track.accuracy_by_artist.ci95 != result.track.accuracy.ci95  # of one artist a genre, not two tracks
     assert result.split.statement.endswith(text)
     assert text in (tmp_path / "run" / "README.md").read_text()
     assert Split.load(tmp_path / "run" / "split.json").protocol == "artist"
@@ -272,6 +279,30 @@ def test_unknown_labels_of_the_test_data_are_listed(run_values, other_folder, tm
         fine_tune(**run_values, test_dataset=str(theirs), output_dir=str(tmp_path / "run"))
     assert error.value.unknown == ["polka"]
     assert error.value.missing == ["blues", "metal"]
+
+
+def test_clips_of_unknown_genres_are_left_out_and_counted_where_that_is_asked_for(
+    finished_run, other_folder, cache_dir, tmp_path, caplog
+):
+    theirs = tmp_path / "theirs"
+    shutil.copytree(other_folder, theirs)
+    (theirs / "blues").rename(theirs / "polka")
+    arguments = {"cache_dir": str(cache_dir), "num_resamples": 100}
+    with pytest.raises(LabelError, match="--on_unknown_genre skip"):
+        evaluate(finished_run, str(theirs), **arguments)
+    result = evaluate(finished_run, str(theirs), **arguments, on_unknown_genre="skip")
+    assert result.track.n == 2
+    assert [result.track.per_genre[genre].support for genre in GENRES] == [0, 2, 0]
+    assert [file.file for file in result.data.skipped] == ["polka/other0", "polka/other1"]
+    assert {file.reason for file in result.data.skipped} == {"genre polka, which the model does not know"}
+    assert "2 clips of genres that the model does not know" in caplog.text
+    assert result.track.calibration.temperature is None  # nothing of its own to fit one to
+    assert result.inference_seconds > 0
+    shutil.rmtree(theirs / "jazz")
+    with pytest.raises(LabelError, match="knows none of its genres"):
+        evaluate(finished_run, str(theirs), **arguments, on_unknown_genre="skip")
+    with pytest.raises(OptionError, match="on_unknown_genre is 'map'"):
+        evaluate(finished_run, str(theirs), **arguments, on_unknown_genre="map")
 
 
 def test_a_split_file_repeats_the_split(finished_run, run_values, tmp_path):

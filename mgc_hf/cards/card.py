@@ -27,6 +27,7 @@ from mgc_hf.results import (
     PICTURE_FILES,
     WIDGET_FILES,
     GenreScores,
+    Interval,
     LevelScores,
     RunResult,
     TrainingRecord,
@@ -47,6 +48,7 @@ _ALT_TEXTS = {
     "training_curves": "Accuracy and loss per epoch",
     "confusion_matrix_track": "Confusion matrix of tracks",
     "confusion_matrix_segment": "Confusion matrix of segments",
+    "reliability": "Accuracy against confidence, of tracks and of segments",
 }
 
 
@@ -162,6 +164,8 @@ def _values(result: RunResult) -> dict[str, Any]:
         "result": result,
         "name": _shown(result.name),
         "levels": {level: _level(scores) for level, scores in result.levels.items()},
+        "has_wilson": any(scores.recall_ci95 is not None for scores in result.segment.per_genre.values()),
+        "calibrations": _calibrations(result),
         "protocol_seed": "none" if result.split.seed is None else result.split.seed,
         "source": source_link(data.source, data.is_demo),
         "source_is_demo": _is_demo(data.source, data.is_demo),
@@ -239,6 +243,8 @@ def _level(scores: LevelScores) -> dict[str, Any]:
     return {
         "n": f"{scores.n:,}",
         "accuracy": Markdown(format_interval(scores.accuracy)),
+        "top2": _interval(scores.top2_accuracy),
+        "by_artist": _interval(scores.accuracy_by_artist),
         "macro_f1": Markdown(format_interval(scores.macro_f1)),
         "loss": f"{scores.loss:.3f}",
         "rows": rows,
@@ -273,7 +279,28 @@ def _genre_row(scores: GenreScores) -> tuple[Any, ...]:
     """Return precision, recall, F1 and support; without a true item nothing was measured."""
     if not scores.support:
         return None, None, None, 0
-    return f"{scores.precision:.2f}", f"{scores.recall:.2f}", f"{scores.f1:.2f}", f"{scores.support:,}"
+    recall = f"{scores.recall:.2f}"
+    if scores.recall_ci95 is not None:
+        recall = Markdown(f"{recall} [{scores.recall_ci95[0]:.2f}, {scores.recall_ci95[1]:.2f}]")
+    return f"{scores.precision:.2f}", recall, f"{scores.f1:.2f}", f"{scores.support:,}"
+
+
+def _interval(interval: Interval | None) -> Markdown | None:
+    return None if interval is None else Markdown(format_interval(interval))
+
+
+def _calibrations(result: RunResult) -> dict[str, dict[str, Any]] | None:
+    """Return the figures of calibration at each level, none where they were not measured."""
+    return {
+        level: {
+            "ece": f"{100 * one.ece:.1f} points",
+            "bins": len(one.bins),
+            "temperature": None if one.temperature is None else f"{one.temperature:.2f}",
+            "after": None if one.ece_at_temperature is None else f"{100 * one.ece_at_temperature:.1f}",
+        }
+        for level, scores in result.levels.items()
+        if (one := scores.calibration) is not None
+    } or None
 
 
 def _counts(result: RunResult) -> list[tuple[str, list[str]]]:
@@ -377,11 +404,13 @@ def _literal(value: Any) -> str:
 def _environment(result: RunResult) -> list[tuple[str, str]]:
     environment = result.environment
     threads = "1 thread" if environment.num_threads == 1 else f"{environment.num_threads} threads"
+    seconds = result.inference_seconds
     hardware = f"{environment.device}, {environment.platform}, {threads}"
     return [
         ("Hardware", without_paths(hardware)),
         ("Processes", str(environment.world_size)),
         ("Precision", environment.precision),
+        *([] if seconds is None else [("Inference", f"{_duration(seconds)} for {result.segment.n:,} test segments")]),
         ("mgc_hf", result.mgc_hf_version),
         ("Python", environment.python),
         ("Packages", ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items()))),

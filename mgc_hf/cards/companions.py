@@ -72,7 +72,7 @@ def eval_results(result: RunResult) -> list[dict[str, Any]]:
                     dataset_revision=revision,
                     date=result.created,
                     notes=(
-                        f"{format_interval(figure)} (95 % interval, bootstrap over tracks), n = {scores.n} {level}s; "
+                        f"{format_interval(figure)} (95 % interval over tracks), n = {scores.n} {level}s; "
                         f"protocol {result.protocol}, {result.leak}{hashed}; mgc_hf {result.mgc_hf_version}"
                     ),
                 )

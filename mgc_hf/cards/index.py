@@ -14,7 +14,7 @@ card was generated from (`results.json`), split, predictions and pictures, as a 
 publishes them. No weights and no audio of any data set are kept here.
 
 Every figure comes from a run that was made, with the command that its card gives under "How to repeat it". Accuracies
-are of whole tracks and of segments, with 95 % intervals from a bootstrap over tracks. Where rows differ in data or
+are of whole tracks and of segments, with 95 % intervals over tracks. Where rows differ in data or
 protocol, their figures answer different questions; a title says "leaky split" where segments of one track were trained
 on and tested on, "synthetic demo corpus" where no real music was involved, and "not pre-trained" where a speech model
 began at random, for lack of published weights where it was trained: such a row shows that the recipe works, and

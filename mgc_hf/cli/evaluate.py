@@ -61,6 +61,14 @@ def evaluate_command(
     on_bad_audio: Annotated[
         str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
     ] = "skip",
+    on_unknown_genre: Annotated[
+        str,
+        typer.Option(
+            "--on_unknown_genre",
+            "--on-unknown-genre",
+            help="Clips of a genre that the model does not know: error, or skip (with a warning and in the record).",
+        ),
+    ] = "error",
 ) -> None:
     """Evaluate a finished model on other data, with the same figures as after training.
 
@@ -79,6 +87,7 @@ def evaluate_command(
         batch_size=batch_size,
         cache_dir=cache_dir,
         on_bad_audio=on_bad_audio,
+        on_unknown_genre=on_unknown_genre,
         min_seconds=min_seconds,
         revision=revision,
         dataset_revision=dataset_revision,
@@ -93,4 +102,7 @@ def evaluate_command(
         print(result.summary())
         for genre, scores in next(iter(result.levels.values())).per_genre.items():
             figures = f"F1 {scores.f1:.2f}  precision {scores.precision:.2f}  recall {scores.recall:.2f}"
+            if scores.recall_ci95 is not None:
+                low, high = scores.recall_ci95
+                figures += f" [{low:.2f}, {high:.2f}]"
             print(f"  {genre:<12} {figures if scores.support else 'not measured'}  n = {scores.support}")

@@ -1,14 +1,16 @@
 """Whether probabilities mean what they say: expected calibration error, reliability bins, temperature; top-k accuracy.
 
-Of probabilities at either level: segments (`predictions.probabilities`) or tracks (`to_tracks().probabilities`).
+Of logits at either level: those of segments, or the logarithms of tracks' mean probabilities. Tempering after the mean
+is what calibrates it (Rahaman and Thiery, "Uncertainty Quantification and Deep Ensembles", NeurIPS 2021), and it changes
+no item's class.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from scipy.special import log_softmax
 
 from mgc_hf.errors import OptionError, RecordError
-from mgc_hf.predictions import most_probable
+from mgc_hf.predictions import most_probable, softmax
+from mgc_hf.results import Calibration, ReliabilityBin
 
 #: Bins of equal width from 0 to 1, as Guo and others (2017) have them.
 NUM_BINS = 15
@@ -16,22 +18,29 @@ NUM_BINS = 15
 TEMPERATURES = (0.05, 20.0)
 
 
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Items whose highest probability lies in `(low, high]` (the first bin holds 0 too).
+def calibrate(
+    logits: np.ndarray, label: np.ndarray, validation: tuple[np.ndarray, np.ndarray] | None = None
+) -> Calibration:
+    """Return how far the probabilities of one level can be trusted, as they are and with a temperature.
 
     Args:
-        low, high (`float`): Ends of the bin.
-        n (`int`): Items in it.
-        confidence (`float`, *optional*): Mean of their highest probability; `None` in an empty bin.
-        accuracy (`float`, *optional*): Share of them that is right; `None` in an empty bin.
-    """
+        logits (`np.ndarray` of `float`, shape `(n, num_labels)`): Scores before softmax of the part that is judged.
+        label (`np.ndarray` of `int64`, shape `(n,)`): True class.
+        validation (`tuple[np.ndarray, np.ndarray]`, *optional*): Logits and labels of the validation part, to which the
+            temperature is fitted. Without it there is none: fitted to what it is judged on it would flatter.
 
-    low: float
-    high: float
-    n: int
-    confidence: float | None
-    accuracy: float | None
+    Returns:
+        [`~mgc_hf.results.Calibration`]
+
+    Raises:
+        RecordError: There is no item, or shapes and labels do not fit together.
+    """
+    bins = reliability_bins(softmax(logits), label)
+    temperature = after = None
+    if validation is not None:
+        temperature = fit_temperature(*validation)
+        after = expected_calibration_error(softmax(np.asarray(logits, dtype=np.float64) / temperature), label)
+    return Calibration(_mean_gap(bins), temperature, after, bins)
 
 
 def reliability_bins(probabilities: np.ndarray, label: np.ndarray, num_bins: int = NUM_BINS) -> list[ReliabilityBin]:
@@ -84,17 +93,20 @@ def expected_calibration_error(probabilities: np.ndarray, label: np.ndarray, num
     Raises:
         RecordError, OptionError: As [`reliability_bins`].
     """
-    bins = reliability_bins(probabilities, label, num_bins)
+    return _mean_gap(reliability_bins(probabilities, label, num_bins))
+
+
+def _mean_gap(bins: list[ReliabilityBin]) -> float:
+    """Return the mean distance of accuracy and confidence, weighted by the items of each bin."""
     gaps = [b.n * abs(b.accuracy - b.confidence) for b in bins if b.accuracy is not None and b.confidence is not None]
-    return sum(gaps) / len(label)
+    return sum(gaps) / sum(b.n for b in bins)
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     """Return the temperature by which logits are divided so that their probabilities fit best.
 
     It minimises the mean cross-entropy (Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks",
-    ICML 2017). It changes no segment's class, but may change a track's, which is a mean of probabilities. Fit it on the
-    validation part, never on the part that is scored.
+    ICML 2017) and changes no item's class. Fit it on the validation part, never on the part that is scored.
 
     Args:
         logits (`np.ndarray` of `float`, shape `(n, num_labels)`): Scores before softmax.
@@ -107,7 +119,6 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
         RecordError: There is no item, or shapes and labels do not fit together.
     """
     from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
 
     label = _checked(logits, label)
     scores = np.asarray(logits, dtype=np.float64)
@@ -121,8 +132,8 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     return float(np.exp(found.x)) if found.fun < loss(0.0) - 1e-12 else 1.0
 
 
-def top_k_accuracy(probabilities: np.ndarray, label: np.ndarray, k: int = 2) -> float:
-    """Return the share of items whose true class is among the k most probable, ties to the lower index.
+def among_top(probabilities: np.ndarray, label: np.ndarray, k: int = 2) -> np.ndarray:
+    """Return of each item whether its true class is among the k most probable, ties to the lower index.
 
     scikit-learn's `top_k_accuracy_score` gives ties to the higher one, so that its top-1 is not our accuracy.
 
@@ -132,7 +143,7 @@ def top_k_accuracy(probabilities: np.ndarray, label: np.ndarray, k: int = 2) -> 
         k (`int`, *optional*, defaults to 2): Classes that are looked at; with as many as there are all is right.
 
     Returns:
-        `float`: A fraction.
+        `np.ndarray` of `bool`, shape `(n,)`: Its mean is the top-k accuracy.
 
     Raises:
         RecordError: There is no item, or shapes and labels do not fit together.
@@ -143,7 +154,7 @@ def top_k_accuracy(probabilities: np.ndarray, label: np.ndarray, k: int = 2) -> 
         raise OptionError(f"k is {k}; it must be at least 1")
     rounded = np.round(np.asarray(probabilities, dtype=np.float64), 12)  # as most_probable
     best = np.argsort(-rounded, axis=-1, kind="stable")[:, :k]
-    return float((best == label[:, None]).any(axis=-1).mean())
+    return (best == label[:, None]).any(axis=-1)
 
 
 def _checked(values: np.ndarray, label: np.ndarray) -> np.ndarray:

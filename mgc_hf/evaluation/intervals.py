@@ -1,4 +1,4 @@
-"""Confidence intervals by the percentile bootstrap, resampled by track.
+"""Confidence intervals: the percentile bootstrap, resampled by track or artist, and Wilson's where that cannot be had.
 
 The segments of one track sound alike: they are right or wrong together, and drawing them one by one gives intervals
 that are far too narrow (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", Journal of Human
@@ -7,6 +7,7 @@ Bootstrap", 1993, ch. 13), each with all its segments. A resample is a vector of
 tracks' confusion matrices give the resample's confusion matrix: no loop over resamples, no segment is copied.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,7 @@ MIN_RESAMPLES = 100
 MIN_OF_EACH = 5
 
 LEVELS = (0.025, 0.975)
+_Z = 1.959963984540054  # the standard normal's 97.5 % point
 _BLOCK = 2**22  # counts held at a time
 
 
@@ -141,14 +143,16 @@ def _draw_counts(rng: np.random.Generator, num_resamples: int, num_tracks: int) 
     return counts.reshape(num_resamples, num_tracks).astype(np.float64)
 
 
-def wilson(right: int, n: int) -> list[float] | None:
+def wilson(right: float, n: int) -> list[float] | None:
     """Return Wilson's 95 % interval of a share (E. B. Wilson, Journal of the American Statistical Association 22, 1927).
 
     It keeps its coverage where a percentile bootstrap loses it: of a few tracks (a genre's recall), and near 0 or 1.
+    (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n) with p = right / n; scipy's takes whole numbers alone.
 
     Args:
-        right (`int`): How many of the independent trials came out right; tracks, not segments of the same tracks.
-        n (`int`): Trials.
+        right (`float`): How many of the independent trials came out right; of the segments of so many tracks, their
+            share times the number of tracks.
+        n (`int`): Trials: tracks (or artists), not segments of the same tracks.
 
     Returns:
         `list[float]`, *optional*: `[low, high]`, fractions that hold `right / n` between them, never NaN; `None`
@@ -161,29 +165,33 @@ def wilson(right: int, n: int) -> list[float] | None:
         raise RecordError(f"{right} of {n} is no share; give how many of how many")
     if n == 0:
         return None
-    from scipy.stats import binomtest
-
-    found = binomtest(int(right), int(n)).proportion_ci(0.95, method="wilson")
+    share = right / n
+    spread = _Z * math.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
+    ends = [(share + _Z**2 / (2 * n) + sign * spread) / (1 + _Z**2 / n) for sign in (-1, 1)]
     # the last digit of an end may lie on the wrong side of the share itself, or of 0 and 1
-    return [max(0.0, min(float(found.low), right / n)), min(1.0, max(float(found.high), right / n))]
+    return [max(0.0, min(ends[0], share)), min(1.0, max(ends[1], share))]
 
 
-def with_width(interval: list[float], value: float, num_tracks: int) -> list[float]:
-    """Return the interval, or Wilson's where it has no width.
+def or_wilson(interval: list[float], value: float, num_tracks: int) -> list[float]:
+    """Return the bootstrap's interval of an accuracy, or Wilson's where it is near 0 or 1: the one rule of all figures.
 
-    Where every track is right (or wrong, or there is only one) no resample differs from another: the bootstrap cannot
-    know of errors that were not seen. [`wilson`] for `num_tracks` trials does.
+    Near means that fewer than five tracks' worth of answers are right, or wrong. The bootstrap cannot know of errors
+    that it has not seen: with seven tracks a percentile interval may cover the truth in 30 % of all cases, and where
+    every track is right it has no width at all.
 
     Args:
-        interval (`list[float]`): `[low, high]` of an accuracy, fractions.
+        interval (`list[float]`): `[low, high]` of a bootstrap by track, fractions.
         value (`float`): The accuracy.
-        num_tracks (`int`): Independent trials: tracks, also where the accuracy is of segments.
+        num_tracks (`int`): Independent trials: tracks (or artists), also where the accuracy is of their segments.
+
+    Returns:
+        `list[float]`: `[low, high]` with the accuracy between them.
     """
-    if interval[0] < interval[1]:
-        return interval
-    found = wilson(round(value * num_tracks), num_tracks)
-    assert found is not None  # there was an accuracy, so there are tracks
-    return [min(found[0], value), max(found[1], value)]
+    if min(value, 1 - value) * num_tracks < MIN_OF_EACH - 1e-9 or interval[0] == interval[1]:
+        found = wilson(value * num_tracks, num_tracks)
+        assert found is not None  # there was an accuracy, so there are tracks
+        interval = found
+    return [min(interval[0], value), max(interval[1], value)]
 
 
 def difference_with_width(interval: list[float], value: float, num_tracks: int) -> list[float]:
@@ -207,13 +215,10 @@ def difference_with_width(interval: list[float], value: float, num_tracks: int) 
 def accuracy_interval(
     track_id: np.ndarray, right: np.ndarray, *, seed: int = 0, num_resamples: int = NUM_RESAMPLES
 ) -> list[float]:
-    """Return the 95 % interval of an accuracy: a bootstrap by track, and Wilson's where that is near 0 or 1.
-
-    Near means that fewer than five tracks' worth of answers are right, or wrong. With seven tracks a percentile interval may
-    cover the truth in 30 % of all cases.
+    """Return the 95 % interval of an accuracy: a bootstrap by track, and Wilson's near 0 or 1 ([`or_wilson`]).
 
     Args:
-        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each item.
+        track_id (`np.ndarray` of `str`, shape `(n,)`): Track of each item, or its artist: what is drawn as one.
         right (`np.ndarray` of `bool`, shape `(n,)`): Whether it was found.
         seed (`int`, *optional*, defaults to 0): Seed of the draws.
         num_resamples (`int`, *optional*, defaults to 2,000): At least 100.
@@ -228,8 +233,4 @@ def accuracy_interval(
     right = np.asarray(right, dtype=bool)
     # the accuracy, less that of a system that is never right
     value, interval = paired_difference(track_id, right, np.zeros_like(right), seed=seed, num_resamples=num_resamples)
-    num_tracks = len(np.unique(np.asarray(track_id).astype(str)))
-    if min(value, 1 - value) * num_tracks < MIN_OF_EACH - 1e-9:
-        interval = [interval[0], interval[0]]  # as one without width
-    low, high = with_width(interval, value, num_tracks)
-    return [min(low, value), max(high, value)]
+    return or_wilson(interval, value, len(np.unique(np.asarray(track_id).astype(str))))

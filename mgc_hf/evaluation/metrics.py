@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 import evaluate
 import numpy as np
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from mgc_hf.predictions import Predictions
 
@@ -55,8 +55,17 @@ Returns:
 """
 
 
-class _GenreMetric(evaluate.Metric):
-    """Base: features, pooling to tracks, and evaluate's files turned off.
+_LABEL_INPUTS = """
+Args:
+    predictions (`list` of `int`, shape `(num_segments,)`): Predicted class of each segment.
+    references (`list` of `int`, shape `(num_segments,)`): True class of each segment.
+Returns:
+    `dict`: `accuracy` and `macro_f1` (the mean of F1 over the classes with true items), fractions; higher is better.
+"""
+
+
+class _MemoryMetric(evaluate.Metric):
+    """Base: evaluate's files turned off.
 
     Args:
         config_name (`str`, *optional*): As in `evaluate.Metric`.
@@ -67,10 +76,6 @@ class _GenreMetric(evaluate.Metric):
         ValueError: `keep_in_memory` is off, or more than one process is asked for (gather the logits first).
     """
 
-    level: str
-    measures: str
-    returns: str
-
     def __init__(self, config_name: str | None = None, keep_in_memory: bool = True, **kwargs: Any):
         if not keep_in_memory:
             raise ValueError("mgc_hf's metrics work in memory only: leave keep_in_memory=True")
@@ -78,6 +83,14 @@ class _GenreMetric(evaluate.Metric):
 
     def _build_data_dir(self) -> str:
         return ""  # evaluate makes a folder under HF_HOME here, even for metrics that stay in memory
+
+
+class _GenreMetric(_MemoryMetric):
+    """Base of the metrics of logits: features, and pooling to tracks."""
+
+    level: str
+    measures: str
+    returns: str
 
     def _info(self) -> evaluate.MetricInfo:
         features = {
@@ -181,3 +194,23 @@ class TrackReport(_Report):
     """Precision, recall and F1 of each genre over tracks, with macro and weighted averages."""
 
     level = "track"
+
+
+class SegmentLabels(_MemoryMetric):
+    """Accuracy and macro F1 of segments from predicted classes alone, as `evaluate.evaluator` gives them to a metric."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Accuracy and macro F1 of music genres at segment level, from predicted classes",
+            citation=_CITATION,
+            inputs_description=_LABEL_INPUTS,
+            features=datasets.Features(
+                {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+            ),
+            reference_urls=["https://scikit-learn.org/stable/modules/model_evaluation.html"],
+        )
+
+    def _compute(self, predictions: Any = None, references: Any = None) -> dict[str, float]:
+        present = np.unique(references)
+        f1 = f1_score(references, predictions, labels=present, average="macro", zero_division=0)
+        return {"accuracy": float(accuracy_score(references, predictions)), "macro_f1": float(f1)}

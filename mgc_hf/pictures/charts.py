@@ -1,4 +1,4 @@
-"""Pictures of the record alone: class distribution, curves and confusion matrices."""
+"""Pictures of the record alone: class distribution, curves, confusion matrices and reliability."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from mgc_hf.pictures.style import (
     shorten,
 )
 from mgc_hf.predictions import PARTS
-from mgc_hf.results import EpochRecord, LevelScores, RunResult, TrainingRecord, format_interval
+from mgc_hf.results import Calibration, EpochRecord, LevelScores, RunResult, TrainingRecord, format_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -176,6 +176,70 @@ def confusion_matrix(result: RunResult, level: str) -> "Figure":
     accuracy = f"{scores.n:,} test {level}s, accuracy {format_interval(scores.accuracy)}"
     set_title(figure, result, f"Confusion matrix of {level}s", accuracy)
     return figure
+
+
+def reliability(result: RunResult) -> "Figure":
+    """Draw accuracy against confidence at each level, with the number of items of each bin below.
+
+    The calibration error is the mean length of the lines, weighted by the numbers below.
+
+    Raises:
+        ValueError: The record holds no calibration.
+    """
+    from matplotlib.collections import PathCollection
+
+    if "reliability" not in result.pictures:
+        raise ValueError(f"{result.name}: the record holds no calibration")
+    figure = new_figure(11, 5.8)
+    levels = result.levels
+    panels = figure.subplots(2, len(levels), sharex=True, sharey=False, height_ratios=(4, 1), squeeze=False)
+    for (above, below), (level, scores) in zip(panels.T, levels.items(), strict=True):
+        calibration = scores.calibration
+        assert calibration is not None  # the record says that it has the picture
+        filled = [b for b in calibration.bins if b.confidence is not None and b.accuracy is not None]
+        confidence, accuracy, n = np.array([(b.confidence, b.accuracy, b.n) for b in filled], dtype=np.float64).T
+        above.plot([0, 100], [0, 100], "--", color=GREY, linewidth=1.2, label="perfectly calibrated")
+        above.vlines(100 * confidence, 100 * confidence, 100 * accuracy, color=BLUE, linewidth=1.8)
+        above.scatter(
+            100 * confidence,
+            100 * accuracy,
+            s=25 + 500 * n / n.sum(),
+            color=BLUE,
+            zorder=3,
+            clip_on=False,
+            label="share right (area: number)",
+        )
+        above.set_title(f"{level.capitalize()}s (n = {scores.n:,}): {_calibration(calibration)}", fontsize=10, pad=12)
+        above.set_ylim(0, 100)
+        below.bar(
+            [100 * b.low for b in filled],
+            n,
+            width=[100 * (b.high - b.low) for b in filled],
+            align="edge",
+            color=GREY,
+            edgecolor="white",
+        )
+        below.set_xlabel(f"Confidence: highest probability of a {level} (%)")
+        below.set_xlim(0, 100)
+        below.yaxis.set_major_locator(integer_ticks(most=3))
+        below.yaxis.set_major_formatter("{x:,.0f}")
+        below.set_ylabel(f"Number of\n{level}s")
+        for axes in (above, below):
+            axes.grid(axis="y", color="#DDDDDD")
+    panels[0][0].set_ylabel("Accuracy (%)")
+    handles, texts = panels[0][-1].get_legend_handles_labels()
+    for handle in figure.legend(handles, texts, loc="outside lower center", ncols=2).legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([60])
+    set_title(figure, result, "Reliability: accuracy against confidence")
+    return figure
+
+
+def _calibration(found: Calibration) -> str:
+    text = f"ECE {100 * found.ece:.1f} %"
+    if found.temperature is None or found.ece_at_temperature is None:
+        return text
+    return f"{text}; {100 * found.ece_at_temperature:.1f} % at temperature {found.temperature:.2f}"
 
 
 def stacked_bars(axes: "Axes", numbers: dict[str, np.ndarray]) -> None:

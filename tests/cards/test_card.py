@@ -25,6 +25,7 @@ from mgc_hf.cards.card import CLIP, FOLDER, address, metadata, render_card, snip
 from mgc_hf.cards.hub_ids import is_hub_id
 from mgc_hf.cards.markdown import clean, escape, without_paths
 from mgc_hf.cards.signature import is_as_generated
+from mgc_hf.evaluation.intervals import wilson
 from mgc_hf.results import PICTURE_FILES, WIDGET_FILES, RunResult, SkippedFile
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -76,19 +77,29 @@ def test_golden_records_agree_with_their_confusion_matrices(name, level):
         if true:
             f1.append(2 * right / (said + true))
     assert scores.macro_f1.value == pytest.approx(np.mean(f1), abs=1e-6)
+    if scores.calibration is not None:
+        filled = [b for b in scores.calibration.bins if b.n]
+        assert sum(b.n * b.accuracy for b in filled) == pytest.approx(np.trace(matrix), abs=1e-3)
+        gaps = sum(b.n * abs(b.accuracy - b.confidence) for b in filled)
+        assert scores.calibration.ece == pytest.approx(gaps / scores.n, abs=1e-6)
+        for genre, of_genre in scores.per_genre.items():
+            num_tracks = result.data.tracks["test"][genre]
+            expected = wilson(of_genre.recall * num_tracks, num_tracks)
+            assert of_genre.recall_ci95 == (expected and pytest.approx(expected, abs=1e-6))
 
 
 def test_figures_of_the_hand_computed_record():
     # tracks: blues 3 of 4 right, one heard as jazz; jazz 3 of 3; rock 2 of 3, one heard as blues; no pop
     card = render_card(load("test_dataset"))
     for line in (
-        "**Accuracy 80.0 % [50.0, 100.0] of tracks** (n = 10) and 70.0 % [not measured] of segments (n = 50)",
-        "| track | 10 | 80.0 % [50.0, 100.0] | 80.2 % [48.9, 100.0] | 0.551 |",
-        "| segment | 50 | 70.0 % [not measured] | 70.4 % [not measured] | 0.903 |",
-        "| blues | 0.75 | 0.75 | 0.75 | 4 |",
-        "| jazz | 0.75 | 1.00 | 0.86 | 3 |",
+        "**Accuracy 80.0 % [49.0, 94.3] of tracks** (n = 10) and 70.0 % [not measured] of segments (n = 50)",
+        "| track | 10 | 80.0 % [49.0, 94.3] | 90.0 % [59.6, 98.2] | 80.2 % [48.9, 100.0] | 0.551 |",
+        "| segment | 50 | 70.0 % [not measured] | 84.0 % [53.1, 96.1] | 70.4 % [not measured] | 0.903 |",
+        "The probabilities are off by 9.0 points for tracks and 5.6 points for segments on average",
+        "| blues | 0.75 | 0.75 [0.30, 0.95] | 0.75 | 4 |",
+        "| jazz | 0.75 | 1.00 [0.44, 1.00] | 0.86 | 3 |",
         "| pop | not measured | not measured | not measured | 0 |",
-        "| rock | 1.00 | 0.67 | 0.80 | 3 |",
+        "| rock | 1.00 | 0.67 [0.21, 0.94] | 0.80 | 3 |",
         "| *macro average* | 0.83 | 0.81 | 0.80 | 10 |",
         "| *all* | 28 (308) | 10 (50) |",
     ):
@@ -220,6 +231,26 @@ def test_says_how_the_weights_were_chosen():
     assert "moving average" not in last
 
 
+def test_what_was_not_measured_is_not_spoken_of():
+    """A record of an older schema has no calibration, no interval by artist and no Wilson's."""
+    new, old = render_card(load("track")), render_card(load("segment_demo"))
+    for text in (
+        "Drawing whole artists in place of tracks gives 50.0 % [25.0, 75.0] of tracks and 41.7 % [24.1, 59.2] of segments.",
+        "they are off by 8.1 for tracks (temperature 0.71) and 4.3 for segments (temperature 1.18).",
+        "where fewer than five tracks are right, or wrong, and for the recall of each genre they are Wilson's",
+        "| Genre | Precision | Recall [95 % interval] | F1 | True tracks |",
+        "images/reliability.png",
+        "given as they are, without a temperature",
+        "| Inference | 0.4 s for 120 test segments |",
+    ):
+        assert text in new
+    for word in ("artists in place", "emperature", "Wilson", "reliability", "Inference", "off by", "Recall ["):
+        assert word not in old
+    assert "| segment | 600 | 69.5 % [64.8, 73.8] | not measured |" in old
+    assert "its probabilities are not calibrated" in old
+    assert "emperature that" not in render_card(load("test_dataset"))  # there was no validation part
+
+
 def test_not_pre_trained_speech_model_says_so_in_its_title():
     scratch = changed(load("track"), "model", model_type="hubert", architecture="HubertForSequenceClassification")
     card = render_card(scratch)
@@ -237,7 +268,7 @@ def test_pictures_are_those_of_the_record():
         result = load(name)
         shown = re.findall(r"!\[[^]]+\]\((images/\w+\.png)\)", render_card(result))
         assert sorted(shown) == sorted(PICTURE_FILES[picture] for picture in result.pictures)
-        assert len(shown) == (6 if result.track else 5)
+        assert len(shown) == (5 if name == "segment_demo" else 7)
     without = load("track")
     without = changed(without, "training", resolved={**without.training.resolved, "pictures": False})
     assert "![" not in render_card(without)
@@ -262,7 +293,7 @@ def test_without_changed_options_or_skipped_files():
     result = changed(changed(load("track"), "training", options={}), "data", skipped=[])
     card = render_card(result)
     assert "All options have the recipe's defaults." in card
-    assert "No file was left out as unusable." in card
+    assert "No file was left out." in card
     assert "```bash\npython recipes/lstm.py \\\n    --output_dir DIR\n```" in card
 
 

@@ -11,10 +11,11 @@ from sklearn.metrics import log_loss, top_k_accuracy_score
 
 from mgc_hf.errors import OptionError, RecordError
 from mgc_hf.evaluation.calibration import (
+    among_top,
+    calibrate,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
-    top_k_accuracy,
 )
 
 
@@ -70,6 +71,19 @@ def test_a_model_that_is_too_sure_gets_a_temperature_that_mends_it():
     assert temperature == pytest.approx(grid[np.argmin(losses)], rel=0.02)
 
 
+def test_a_part_is_judged_with_the_temperature_of_another():
+    logits, label = honest()
+    sure = 3 * logits
+    found = calibrate(sure[2000:], label[2000:], (sure[:2000], label[:2000]))
+    assert found.temperature == fit_temperature(sure[:2000], label[:2000])
+    assert found.ece == expected_calibration_error(softmax(sure[2000:], axis=-1), label[2000:])
+    assert found.ece > 0.15 > 0.05 > found.ece_at_temperature
+    assert found.bins == reliability_bins(softmax(sure[2000:], axis=-1), label[2000:])
+    alone = calibrate(sure[2000:], label[2000:])
+    assert (alone.ece, alone.bins) == (found.ece, found.bins)
+    assert (alone.temperature, alone.ece_at_temperature) == (None, None)
+
+
 def test_temperatures_without_end_stop_at_the_bounds():
     one = np.array([[0.5, 0.0, 0.0]])
     assert fit_temperature(one, np.array([0])) == pytest.approx(0.05, rel=1e-3)
@@ -93,7 +107,7 @@ def test_never_nan_and_within_bounds(logits, data):
     assert 0.05 <= temperature <= 20
     loss, at_1 = (-np.log(softmax(logits / t, axis=-1)[np.arange(n), label] + 1e-300).mean() for t in (temperature, 1))
     assert loss <= at_1 + 1e-4
-    shares = [top_k_accuracy(probabilities, label, k) for k in range(1, num_labels + 1)]
+    shares = [among_top(probabilities, label, k).mean() for k in range(1, num_labels + 1)]
     assert shares == sorted(shares)
     assert shares[-1] == 1
 
@@ -101,13 +115,13 @@ def test_never_nan_and_within_bounds(logits, data):
 def test_top_2_is_scikit_learns_and_ties_go_to_the_lower_index():
     logits, label = honest(300)
     for k in (1, 2, 3):
-        assert top_k_accuracy(logits, label, k) == pytest.approx(
+        assert among_top(logits, label, k).mean() == pytest.approx(
             top_k_accuracy_score(label, logits, k=k, labels=range(5))
         )
     tied = np.array([[0.3, 0.3, 0.3, 0.1]])
-    assert [top_k_accuracy(tied, np.array([index])) for index in range(4)] == [1, 1, 0, 0]
+    assert [among_top(tied, np.array([index])).tolist() for index in range(4)] == [[True], [True], [False], [False]]
     almost = np.array([[0.3, 0.3 + 1e-16, 0.4]])
-    assert top_k_accuracy(almost, np.array([0])) == 1
+    assert among_top(almost, np.array([0])).all()
 
 
 def test_refusals():
@@ -116,8 +130,8 @@ def test_refusals():
     with pytest.raises(RecordError, match="2 labels"):
         fit_temperature(np.zeros((3, 3)), np.array([0, 1]))
     with pytest.raises(RecordError, match=r"outside 0\.\.2"):
-        top_k_accuracy(np.zeros((1, 3)), np.array([3]))
+        among_top(np.zeros((1, 3)), np.array([3]))
     with pytest.raises(OptionError, match="k is 0"):
-        top_k_accuracy(np.zeros((1, 3)), np.array([0]), 0)
+        among_top(np.zeros((1, 3)), np.array([0]), 0)
     with pytest.raises(OptionError, match="num_bins is 0"):
         reliability_bins(np.full((1, 2), 0.5), np.array([0]), 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score
 
 from mgc_hf.errors import OptionError, RecordError
@@ -12,9 +13,9 @@ from mgc_hf.evaluation.intervals import (
     accuracy_interval,
     bootstrap_by_track,
     difference_with_width,
+    or_wilson,
     paired_difference,
     wilson,
-    with_width,
 )
 
 NORMAL = 1.959964  # two-sided 95 %
@@ -143,13 +144,22 @@ def test_refusals():
         bootstrap_by_track(np.array(["a"]), empty + 0, empty + 0, 3, num_resamples=99)
 
 
-def test_an_interval_without_width_is_replaced_by_wilsons():
+def test_the_bootstraps_interval_stands_unless_it_has_no_width_or_few_are_right_or_wrong():
     """Three of three right says little: Wilson's 95 % interval begins at 3 / (3 + 1.96 ** 2)."""
-    low, high = with_width([1.0, 1.0], 1.0, 3)
+    low, high = or_wilson([1.0, 1.0], 1.0, 3)
     assert low == pytest.approx(3 / (3 + 1.959964**2), abs=1e-4)
     assert high == pytest.approx(1.0)
-    assert with_width([0.0, 0.0], 0.0, 3)[1] == pytest.approx(1 - low)
-    assert with_width([0.5, 0.9], 0.7, 3) == [0.5, 0.9]
+    assert or_wilson([0.0, 0.0], 0.0, 3)[1] == pytest.approx(1 - low)
+    assert or_wilson([0.5, 0.9], 0.75, 20) == [0.5, 0.9]  # 5 are wrong
+    assert or_wilson([0.6, 0.9], 0.8, 20) == pytest.approx(wilson(16, 20))  # 4 are
+    assert or_wilson([0.5, 0.5], 0.5, 20) == pytest.approx(wilson(10, 20))
+
+
+def test_a_share_of_segments_has_as_many_trials_as_there_are_tracks():
+    """7.35 of 10 tracks' worth lies between 7 and 8 of them."""
+    ends = np.array([wilson(7, 10), wilson(7.35, 10), wilson(8, 10)])
+    assert (np.diff(ends, axis=0) > 0).all()
+    assert or_wilson([0.7, 0.8], 0.735, 10) == wilson(7.35, 10)
 
 
 def test_a_paired_difference_has_the_interval_of_its_closed_formula():
@@ -191,6 +201,8 @@ def test_wilsons_interval_is_never_nan_has_width_and_holds_the_share(counts):
     low, high = wilson(right, n)
     assert 0 <= low <= right / n <= high <= 1
     assert high > low
+    found = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    assert (low, high) == pytest.approx((found.low, found.high), abs=1e-12)
     z2 = 1.959963984540054**2
     for end in (low, high):  # the ends solve (p - share)^2 = z^2 p (1 - p) / n
         assert (end - right / n) ** 2 == pytest.approx(z2 * end * (1 - end) / n, abs=1e-9)

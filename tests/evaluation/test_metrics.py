@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgc_hf.errors import RecordError
-from mgc_hf.evaluation.metrics import SegmentAccuracy, SegmentReport, TrackAccuracy, TrackReport
+from mgc_hf.evaluation.metrics import SegmentAccuracy, SegmentLabels, SegmentReport, TrackAccuracy, TrackReport
 
 ROOT = Path(__file__).parents[2]
 METRICS = (SegmentAccuracy, TrackAccuracy, SegmentReport, TrackReport)
@@ -39,6 +39,16 @@ def test_ties_go_to_the_lower_index_at_both_levels():
     for order in ([0, 1, 2], [1, 2, 0], [2, 1, 0]):
         inputs = {"predictions": [turned[i] for i in order], "references": [0] * 3, "track_ids": ["t"] * 3}
         assert TrackAccuracy().compute(**inputs)["accuracy"] == 1
+
+
+def test_predicted_classes_give_what_their_logits_give():
+    predicted, label = [0, 0, 1, 2, 1], [0, 1, 1, 1, 0]
+    found = SegmentLabels().compute(predictions=predicted, references=label)
+    logits = {"predictions": one_hot(predicted), "references": label}
+    assert found == {
+        "accuracy": SegmentAccuracy().compute(**logits)["accuracy"],
+        "macro_f1": pytest.approx(SegmentReport().compute(**logits)["macro"]["f1"]),
+    }
 
 
 def test_report_names_missing_genres_and_leaves_them_out_of_the_macro_average():

@@ -57,6 +57,12 @@ def test_so_many_tracks_find_the_difference_in_80_of_100_cases():
     assert 0.7 < power < 0.85
 
 
+def test_without_discordant_tracks_p_is_1():
+    assert sign_test(0, 0) == 1.0
+    found = mcnemar(*answers(5, 0, 0, 3))
+    assert (found.n, found.p_value, found.tracks_needed) == (8, 1.0, None)
+
+
 def test_no_number_of_tracks_tells_equal_counts_apart():
     assert tracks_needed(5, 5, 20) is None
     assert tracks_needed(0, 0, 20) is None
