@@ -360,7 +360,7 @@ def _ranking_row(
             continue
         mark = "leaky" if is_leaky(material, protocol, system) or is_leaky(material, protocol) else None
         row += [
-            number(found[protocol].index(one) + 1),
+            number(1 + sum(other.accuracy.value > one.accuracy.value + 1e-9 for other in found[protocol])),
             interval_cell(one.accuracy, mark),
             Cell(f"{spread_text(one.accuracy.value, one.spread)} ({len(one.seeds)})", one.accuracy.value, mark),
         ]

@@ -62,11 +62,16 @@ def run(
         data=dataclasses.replace(
             base.data,
             genres=list(GENRES),
+            faults_left_out=None,
             tracks={"test": counts},
             segments={"test": {genre: segments * count for genre, count in counts.items()}},
         ),
-        split=dataclasses.replace(base.split, unit=unit, **(split or {})),
-        model=dataclasses.replace(base.model, **(model or {})),
+        split=dataclasses.replace(
+            base.split, **{"unit": unit, "verdict": None, "fold": None, "folds": None, **(split or {})}
+        ),
+        model=dataclasses.replace(base.model, **{"contamination": None, **(model or {})}),
+        floor=None,
+        inference_seconds=None,
         training=training,
     )
     record = dataclasses.replace(record, **values)
@@ -86,7 +91,7 @@ def change(folder, **values):
 def measured(folder):
     """Give a run's record what later parts measure: verdict, calibration, floor, inference."""
     record = RunResult.load(folder / "results.json")
-    bins = [ReliabilityBin(0.0, 0.5, 0, None, None), ReliabilityBin(0.5, 1.0, 60, 0.8, 0.75)]
+    bins = [ReliabilityBin(0.0, 0.5, 0, None, None), ReliabilityBin(0.5, 1.0, record.track.n, 0.8, 0.75)]
     verdict = VerdictRecord("leaks", [LeakRecord("artist", "Earth, Wind & Fire", {"train": 2, "test": 1})], 30, 4)
     return change(
         folder,

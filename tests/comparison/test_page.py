@@ -82,9 +82,9 @@ def sections(tmp_path_factory):
         [Cell("HuBERT (tiny)"), Cell("9.0 %", 0.09), Cell("not run", None, "missing"), Cell("there", link="paper.md")],
         [Cell("x" * 60), Cell("80.0 %", 0.8, "warning"), Cell("86.00 %", 0.86, "paper"), Cell("words " * 30)],
     ]
-    table = Table("ranking-table", "The <ranking>", ["System", "Segments", "Paper", "Note"], rows, "A & B", "Table 5")
+    table = Table("ranking", "The <ranking>", ["System", "Segments", "Paper", "Note"], rows, "A & B", "Table 5")
     pictures = [
-        Picture("drawn", "Drawn", "A caption.", 'What "it" shows', draw=drawing, paper_item="Image 4"),
+        Picture("ranking", "Drawn", "A caption.", 'What "it" shows', draw=drawing, paper_item="Image 4"),
         Picture("waves", "Waves", "A caption.", "Waveforms", file=file),
     ]
     return [
@@ -108,7 +108,7 @@ def test_the_page_says_what_it_is_given(text):
     assert len(read.ids) == len(set(read.ids))
     targets = {link.removeprefix("#") for link in read.links if link.startswith("#")}
     assert targets <= set(read.ids)
-    assert {"ranking", "one", "listen"} <= targets
+    assert {"section-ranking", "section-one", "listen"} <= targets
     assert read.headings[0] == 1
     assert all(deeper <= level + 1 for level, deeper in zip(read.headings, read.headings[1:], strict=False))
     assert words.count("from a split that leaks") == 2  # in the legend, and spoken in the cell
@@ -198,9 +198,9 @@ def test_in_a_browser_it_fits_a_phone_and_asks_for_nothing(sections, material, t
         assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
         assert browser.get_log("browser") == []  # nothing was refused either
 
-        segments = browser.find_elements(By.CSS_SELECTOR, "#ranking-table thead button")[1]
+        segments = browser.find_elements(By.CSS_SELECTOR, "#table-ranking thead button")[1]
         first = (
-            "return [...document.querySelectorAll('#ranking-table tbody td:nth-child(2)')].map(one => one.innerText)"
+            "return [...document.querySelectorAll('#table-ranking tbody td:nth-child(2)')].map(one => one.innerText)"
         )
         segments.click()
         assert [one.split()[-2] for one in browser.execute_script(first)] == ["9.0", "70.0", "80.0"]
