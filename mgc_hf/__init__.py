@@ -25,7 +25,7 @@ _LAZY = {
     "StatsFloorForAudioClassification": "mgc_hf.models.stats_floor",
     "GenreClassifier": "mgc_hf.inference",
     "fine_tune": "mgc_hf.run",
-    "evaluate": "mgc_hf.run",
+    "evaluate": "mgc_hf.evaluating",
     "rerun": "mgc_hf.rerunning",
     "compare": "mgc_hf.comparison.pair",
 }
@@ -52,6 +52,7 @@ __all__ = [
 if TYPE_CHECKING:
     from mgc_hf.comparison.pair import compare
     from mgc_hf.data.sources import load_gtzan
+    from mgc_hf.evaluating import evaluate
     from mgc_hf.inference import GenreClassifier
     from mgc_hf.models.mel_lstm import (
         LogMelFeatureExtractor,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from mgc_hf.predictions import Predictions
     from mgc_hf.rerunning import rerun
     from mgc_hf.results import RunResult
-    from mgc_hf.run import evaluate, fine_tune
+    from mgc_hf.run import fine_tune
 
 register_when_imported()
 

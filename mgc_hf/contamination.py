@@ -6,21 +6,25 @@ says nothing may know GTZAN all the same.
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mgc_hf import outputs
+from mgc_hf.cards.reading import read_card
 from mgc_hf.data.facts import gtzan_track_id
 from mgc_hf.data.sources import Corpus
 from mgc_hf.division import is_gtzan_corpus
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.hub import fetch_files
+from mgc_hf.labels import GTZAN_GENRES, gtzan_name
 
 logger = logging.getLogger(__name__)
 
 _CONFIG = "config.json"
 _NAME = "gtzan"
+_TRAINED = re.compile(r"(?:tuned|trained)\b(?:(?!evaluat|test|benchmark)[^\n]){0,200}gtzan", re.IGNORECASE)
 
 
 def check_base(name_or_path: str, tested: Corpus, allowed: bool) -> str | None:
@@ -98,21 +102,23 @@ def _signs(folder: Path) -> Iterator[str]:
     if named:
         yield f"its {_CONFIG} names GTZAN ({', '.join(named)})"
 
+    labels = _labels(_json(folder / _CONFIG))
+    if len(labels) == len(GTZAN_GENRES) and {gtzan_name(label) for label in labels} == set(GTZAN_GENRES):
+        yield f"its {_CONFIG} has GTZAN's ten genres as labels"
+
 
 def _signs_of_card(card: Path) -> Iterator[str]:
-    import yaml
-    from huggingface_hub import metadata_load
-
-    try:
-        header = metadata_load(card) if card.is_file() else None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        logger.warning(
-            "%s: its header cannot be read (%s), so what it names as training data is not known", card, error
-        )
-        return
+    header, text = read_card(card)
     for key in ("datasets", "base_model", "model-index", "tags"):
-        if _names((header or {}).get(key)):
+        if _names(header.get(key)):
             yield f"its card names GTZAN ({key})"
+    if _TRAINED.search(text):
+        yield "its card says in its text that it was trained on GTZAN"
+
+
+def _labels(config: dict[str, Any]) -> list[str]:
+    labels = config.get("id2label")
+    return [str(label) for label in labels.values()] if isinstance(labels, dict) else []
 
 
 def _names(value: Any) -> bool:

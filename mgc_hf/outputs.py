@@ -17,6 +17,8 @@ from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
 FLOOR = "floor.parquet"
+#: Written by `mgc-hf audit --output`, and of the run whose split it looks at.
+AUDIT = "audit.json"
 SPLIT = "split.json"
 CARD = "README.md"
 _WAYS = "go on with it by --resume, replace the run in it by --overwrite_output_dir, or name another folder"
@@ -29,6 +31,7 @@ _OUR_FILES = (
     RESULTS,
     PREDICTIONS,
     FLOOR,
+    AUDIT,
     SPLIT,
     RECORDINGS,
     RESOLVED,

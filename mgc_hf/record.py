@@ -1,5 +1,6 @@
 """Builds the parts of the record (`results.py`) from what a run holds in its hands."""
 
+import datetime
 import importlib.metadata
 import platform
 import sys
@@ -25,6 +26,7 @@ _PACKAGES = [
     "safetensors",
     "numpy",
     "scikit-learn",
+    "librosa",
     "soundfile",
     "soxr",
 ]
@@ -141,3 +143,11 @@ def precision(options: Options) -> str:
     """Return the arithmetic of training in words; the Trainer's own setting, so what really ran."""
     mode = options.train.mixed_precision
     return "float32" if mode == "no" else f"{mode} autocast"
+
+
+def stamp() -> dict[str, Any]:
+    """Return when and by which version a record is written, as `RunResult` has them."""
+    from mgc_hf import __version__
+
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"created": now, "mgc_hf_version": __version__}

@@ -1,48 +1,38 @@
 """The walk of the data, written once: options -> data -> split -> segments -> features -> model -> record -> folder.
 
-`run` trains and judges; `evaluate` judges a finished model on other data. Both end in one `RunResult`, from which
-pictures and card are drawn. The test part is opened once, after the weights have been chosen on validation.
+It ends in one `RunResult`, from which pictures and card are drawn. The test part is opened once, after the weights have
+been chosen on validation.
 """
 
-import datetime
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
-from mgc_hf.contamination import check_base, contamination_in, inherited_contamination
+from mgc_hf.contamination import check_base
 from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import PROTOCOLS, Split
-from mgc_hf.data.segments import assign_parts, windowing
-from mgc_hf.data.sources import read_corpus
+from mgc_hf.data.segments import windowing
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
 from mgc_hf.division import (
     Part,
     artists_of,
     check_augmentation,
-    check_left_out,
-    cut_tracks,
-    decode,
     divide,
-    is_gtzan_corpus,
     judge_split,
-    label_ids,
     leak_of_base,
     leak_statement,
-    leave_out_unknown,
     read_corpora,
     recordings,
     tell_verdict,
     training_augmentation,
 )
-from mgc_hf.errors import CheckpointError, OptionError, PublishError
+from mgc_hf.errors import OptionError, PublishError
 from mgc_hf.evaluation.score import score
-from mgc_hf.features import prepare
 from mgc_hf.floor import fit_floor, judge_floor
-from mgc_hf.hub import check_account, fetch_files, patient_reading, push
+from mgc_hf.hub import check_account, push
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report
@@ -259,7 +249,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
             ),
             floor=floor,
             inference_seconds=inference_seconds,
-            **_stamp(),
+            **record.stamp(),
         )
         save_model_folder(model, extractor, folder)
         outputs.save_recordings(folder, int(extractor.sampling_rate), heard)
@@ -307,166 +297,3 @@ def _test_hop(options: Options, split: Split, extractor: Any) -> float:
     if split.unit == "segment":
         return options.data.train_hop_seconds or options.data.segment_seconds
     return windowing(extractor)[1]
-
-
-def evaluate(
-    model: str | Path,
-    dataset: str,
-    *,
-    output_dir: str | Path | None = None,
-    split: str | Path | None = None,
-    batch_size: int = 64,
-    cache_dir: str | None = None,
-    on_bad_audio: str = "skip",
-    on_unknown_genre: str = "error",
-    min_seconds: float = 0.5,
-    revision: str | None = None,
-    dataset_revision: str | None = None,
-    columns: dict[str, str] | None = None,
-    audio: str | Path | None = None,
-    num_resamples: int = 2000,
-    leave_out_faults: bool = False,
-) -> RunResult:
-    """Judge a finished model on other data, with the same figures as after training.
-
-    Args:
-        model (`str` or `Path`): Model folder or Hub id.
-        dataset (`str`): Any source that `load_gtzan` takes; its genres are joined to the model's by name.
-        output_dir (`str` or `Path`, *optional*): Folder for record, predictions, pictures and card.
-        split (`str` or `Path`, *optional*): Split file of a run; only its test part is judged.
-        batch_size (`int`, *optional*, defaults to 64): Segments per forward pass; scores do not depend on it.
-        cache_dir (`str`, *optional*): Folder for prepared data.
-        on_bad_audio (`str`, *optional*, defaults to `"skip"`): `skip` or `error`.
-        on_unknown_genre (`str`, *optional*, defaults to `"error"`): What clips of a genre that the model does not know
-            are: an `error`, or left out (`skip`), warned of and listed in the record. They are never taken for another.
-        min_seconds (`float`, *optional*, defaults to 0.5): Clips shorter than this are left out, seconds.
-        revision (`str`, *optional*): Branch, tag or commit of a model on the Hub.
-        dataset_revision, columns, audio (*optional*): Revision and column names of a Hub data set, and the folder of the
-            audio of one that is an index without it, as for `load_gtzan`.
-        num_resamples (`int`, *optional*, defaults to 2000): Bootstrap resamples behind each interval.
-        leave_out_faults (`bool`, *optional*, defaults to `False`): Leave GTZAN's known faults out, as for `load_gtzan`;
-            a split of a run that did so asks for it.
-
-    Returns:
-        [`RunResult`]: Without a training part.
-
-    Raises:
-        CheckpointError: The model cannot be loaded.
-        SourceError, AudioError: The data cannot be read.
-        LabelError: The data has genres that the model does not know, or, where they are skipped, no other.
-        SplitError: The split file does not fit the data.
-        OptionError: The output folder is in use, a revision is given of a local model, faults are to be left out of data
-            that are not GTZAN, or another value where two are allowed.
-    """
-    from mgc_hf.models.build import load_model
-    from mgc_hf.training import predict
-
-    if on_unknown_genre not in ("error", "skip"):
-        raise OptionError(f"on_unknown_genre is {on_unknown_genre!r}; allowed are error and skip")
-    if output_dir is not None:
-        outputs.check_folder(Path(output_dir), ways="name another folder")
-    with patient_reading(str(model)):
-        classifier, extractor = load_model(model, revision)
-    segment_seconds, hop_seconds = windowing(extractor)
-    genres = [classifier.config.id2label[index] for index in range(classifier.config.num_labels)]
-    corpus = read_corpus(
-        dataset,
-        cache_dir=cache_dir,
-        on_bad_audio=on_bad_audio,
-        min_seconds=min_seconds,
-        revision=dataset_revision,
-        columns=columns,
-        audio=audio,
-        leave_out_faults=leave_out_faults,
-    )
-    if leave_out_faults:
-        check_left_out(corpus)
-    if on_unknown_genre == "skip":
-        corpus = leave_out_unknown(corpus, genres)
-    tracks = decode(corpus, extractor)
-    rows = cut_tracks(tracks, label_ids(corpus, genres), extractor, hop_seconds)
-    given = Split.load(split) if split is not None else None
-    if given is not None:
-        given.check(rows.ids if given.unit == "segment" else rows.track_id.tolist())
-    rows = assign_parts(rows, given or "test").of_part("test")
-    described = _described(str(model), revision, classifier)
-    known = None if described is None else outputs.load_recordings(described, int(extractor.sampling_rate))
-    contamination = None
-    if described is not None and is_gtzan_corpus(corpus):
-        # of our own models the recordings themselves are compared; of others there is what their cards say
-        contamination = contamination_in(described) if known is None else inherited_contamination(described)
-    tested = recordings(Part("test", tracks, rows, whole_tracks=True))
-    leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
-    leaky: bool | None
-    if given is not None:
-        protocol, leaky = given.protocol, given.leaky or bool(leak)
-        statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
-        verdict = judge_split(given, corpus)
-        statement = f"{statement} {verdict.statement}"
-        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
-    else:
-        protocol, leaky = EXTERNAL, None if known is None else bool(leak)
-        statement = "All of the data was evaluated."
-        if known is None:
-            statement += " Which recordings the model was trained or validated on is not known, so neither is whether this leaks."
-        division = SplitRecord("track", None, None, leak_statement(statement, leak, known is not None))
-    leaky, of_base = leak_of_base(leaky, contamination)
-    division = replace(division, statement=division.statement + of_base)
-    data = prepare(tracks, rows, extractor, num_labels=len(genres))
-    started = time.perf_counter()
-    predictions = predict(classifier, data, rows, genres, batch_size=batch_size)
-    inference_seconds = time.perf_counter() - started
-    artist_of = artists_of(corpus, set(predictions.track_id))
-    track, segment = score(predictions, artist_of=artist_of, num_resamples=num_resamples)
-    result = RunResult(
-        name=f"{outputs.display_name(str(model))} on {corpus.name}",
-        protocol=protocol,
-        leaky=leaky,
-        seed=None,
-        track=track if division.unit == "track" else None,
-        segment=segment,
-        data=record.data_record(
-            corpus,
-            None,
-            {"test": rows},
-            genres,
-            segment_seconds=segment_seconds,
-            hop_seconds=hop_seconds,
-            sampling_rate=extractor.sampling_rate,
-        ),
-        split=division,
-        model=record.model_record(classifier, extractor, None, contamination),
-        training=None,
-        environment=record.environment_record(str(classifier.device), 1, "float32"),
-        inference_seconds=inference_seconds,
-        **_stamp(),
-    )
-    if output_dir is not None:
-        write_report(result, predictions, Path(output_dir), None)
-    return result
-
-
-def _described(model: str, revision: str | None, classifier: Any) -> Path | None:
-    """Return a folder with what a model says of itself: its own, or one with those files of its repository."""
-    from mgc_hf.models.checkpoint import is_local
-
-    if is_local(model):
-        return Path(model).expanduser()
-    commit = getattr(classifier.config, "_commit_hash", None)  # that of the weights, whatever was pushed since
-    names = [outputs.RECORDINGS, outputs.RESULTS, outputs.CARD, "config.json"]
-    try:
-        return fetch_files(model, names, commit or revision)
-    except CheckpointError as error:
-        logger.warning("%s; so whether this leaks is not known", error)
-        return None
-
-
-#: Protocol name of an evaluation of all of some other data; nothing was divided.
-EXTERNAL = "external"
-
-
-def _stamp() -> dict[str, Any]:
-    from mgc_hf import __version__
-
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {"created": now, "mgc_hf_version": __version__}

@@ -12,8 +12,9 @@ from mgc_hf.cards.card import render_card
 from mgc_hf.contamination import contamination_in, find_contamination, inherited_contamination
 from mgc_hf.division import leak_of_base
 from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.results import RunResult
-from mgc_hf.run import evaluate, fine_tune
+from mgc_hf.run import fine_tune
 from tests.tunes import SAMPLING_RATE, tune
 
 CARD = "---\n{}\n---\n\n# A model\n\nTested beside GTZAN.\n"
@@ -62,11 +63,12 @@ def test_what_a_checkpoint_says_of_itself(files, why, tmp_path):
     assert find_contamination(str(tmp_path)) == why
 
 
-def test_a_damaged_header_stops_nothing(tmp_path, caplog):
-    (tmp_path / "README.md").write_text("---\na: [\n---\n")
+def test_a_damaged_header_stops_nothing(tmp_path):
+    (tmp_path / "README.md").write_text("---\na: [\n---\nEvaluated on GTZAN.\n")
     (tmp_path / "config.json").write_text("{")
     assert contamination_in(tmp_path) is None
-    assert "its header cannot be read" in caplog.text
+    (tmp_path / "README.md").write_text("---\na: [\n---\nFine-tuned on GTZAN.\n")
+    assert contamination_in(tmp_path) == "its card says in its text that it was trained on GTZAN"
 
 
 def test_the_hub_may_be_silent(monkeypatch, caplog):

@@ -101,7 +101,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_evaluates_own_evaluator_gives_the_segments_accuracy(finished_run, music_folder, cache_dir, capsys):
     """The example of docs/evaluation.md on a finished run and its clips, against `mgc_hf.evaluate`."""
-    from mgc_hf.run import evaluate
+    from mgc_hf.evaluating import evaluate
 
     (example,) = _blocks((ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8"), "python")
     assert example.count('load_gtzan("path/to/clips")') == example.count('"path/to/model"') == 1

@@ -5,6 +5,7 @@ import pytest
 
 from mgc_hf.comparison.pair import compare
 from mgc_hf.errors import OptionError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.evaluation.paired import sign_test
 from mgc_hf.evaluation.score import score
 from mgc_hf.floor import judge_floor
@@ -13,7 +14,7 @@ from mgc_hf.hub.trial import try_folder
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import RunResult
-from mgc_hf.run import evaluate, fine_tune
+from mgc_hf.run import fine_tune
 from tests.tunes import SAMPLING_RATE, tune
 
 FLOOR = {"model_name_or_path": "stats_floor", "model_config": None, "mixup_alpha": 0.0, "spec_time_masks": 0}

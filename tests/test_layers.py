@@ -21,8 +21,8 @@ LAYERS = {
     **dict.fromkeys(("record", "division"), 6),
     **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
     **dict.fromkeys(("contamination", "cross_validation"), 8),
-    "run": 9,
-    **dict.fromkeys(("rerunning", "comparison"), 10),
+    **dict.fromkeys(("evaluating", "run"), 9),
+    **dict.fromkeys(("auditing", "comparison", "rerunning"), 10),
     "cli": 11,
 }
 

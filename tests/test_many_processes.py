@@ -132,6 +132,15 @@ def test_two_processes_give_the_figures_of_one_with_a_speech_model(forked, speec
     assert both.segment.loss == pytest.approx(one.segment.loss, abs=1e-4)
 
 
+def test_two_processes_fit_the_same_floor_as_one(forked, values, tmp_path):
+    own = {"model_name_or_path": "stats_floor", "model_config": "{}", "mixup_alpha": 0.0, "spec_time_masks": 0}
+    own = {**values, **own}
+    one = alone(tmp_path / "one", **own, use_cpu=True)
+    two = _both(forked, tmp_path / "two", own)  # the features are there by now
+    assert _weights(two) == _weights(tmp_path / "one")
+    assert RunResult.load(two / "results.json").segment.confusion_matrix == one["segment"]["confusion_matrix"]
+
+
 def alone(folder: Path, **options) -> dict:
     """One process, in one of its own."""
     from mgc_hf.run import fine_tune

@@ -9,12 +9,13 @@ import soundfile
 import yaml
 
 from mgc_hf.errors import CheckpointError, OptionError, SourceError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.options import parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.record import public_options
 from mgc_hf.rerunning import rerun
 from mgc_hf.results import RunResult
-from mgc_hf.run import evaluate, fine_tune
+from mgc_hf.run import fine_tune
 from tests.tunes import SAMPLING_RATE, tune
 
 

@@ -1,4 +1,5 @@
 import json
+import logging
 import shutil
 import stat
 
@@ -8,11 +9,12 @@ import soundfile
 
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, LabelError, OptionError, SplitError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.evaluation.score import score
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.predictions import Predictions
-from mgc_hf.results import PICTURE_FILES, RunResult
-from mgc_hf.run import evaluate, fine_tune
+from mgc_hf.results import PICTURE_FILES, RunResult, VerdictRecord
+from mgc_hf.run import fine_tune
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
 
@@ -109,9 +111,11 @@ def test_the_verdict_is_told_before_features_and_recorded(run_values, music_fold
     ]
     (tmp_path / "clips.csv").write_text("\n".join(["path,genre,artist", *rows]) + "\n", encoding="utf-8")
     values = {**run_values, "dataset": str(tmp_path / "clips.csv"), "num_train_epochs": 1, "pictures": False}
-    result = fine_tune(**values, protocol="artist", output_dir=str(tmp_path / "run"))
+    with caplog.at_level(logging.INFO, logger="mgc_hf.division"):
+        result = fine_tune(**values, protocol="artist", output_dir=str(tmp_path / "run"))
     text = "Verdict: clean. No track and no artist is in two parts (18 tracks)."
-    assert f"run: {text}" in caplog.text
+    assert ("mgc_hf.division", logging.INFO, f"run: {text}") in caplog.record_tuples  # no warning
+    assert result.split.verdict == VerdictRecord("clean", [], 18, 0)
     assert result.protocol == "artist"
     assert result.track.accuracy_by_artist.value == result.track.accuracy.value
     assert result.track.accuracy_by_artist.ci95 != result.track.accuracy.ci95  # of one artist a genre, not two tracks
@@ -126,7 +130,8 @@ def test_the_verdict_is_told_before_features_and_recorded(run_values, music_fold
     caplog.clear()
     with pytest.raises(AssertionError, match="features were asked for"):
         fine_tune(**values, output_dir=str(tmp_path / "stopped"))
-    assert "stopped: Verdict: leaks. " in caplog.text
+    (told,) = [line for line in caplog.records if "stopped: Verdict: leaks. " in line.getMessage()]
+    assert told.levelno == logging.WARNING
 
 
 def test_random_windows_in_training_and_a_hop_in_evaluation(run_values, music_folder, cache_dir, tmp_path):

@@ -75,8 +75,8 @@ def evaluate_command(
     Exit status: 0 when the report was made, 1 when it could not be, 2 for wrong usage.
     """
     from mgc_hf.cli.console import set_up_progress
+    from mgc_hf.evaluating import evaluate
     from mgc_hf.options.groups import column_names
-    from mgc_hf.run import evaluate
 
     set_up_progress()
     result = evaluate(

@@ -30,7 +30,8 @@ class CompareOptions(Checked):
     systems: list[str] = field(
         default_factory=lambda: ["lstm", "hubert", "wavlm", "wav2vec2", "floor"],
         metadata={
-            "help": "Systems: lstm, hubert, wavlm, wav2vec2, floor, or NAME=CHECKPOINT for any other model of transformers"
+            "help": "Systems: lstm, hubert, wavlm, wav2vec2, floor, NAME=CHECKPOINT for any other model of transformers, "
+            "NAME=FILE.yaml for the LSTM with other options"
         },
     )
     protocols: list[str] = field(

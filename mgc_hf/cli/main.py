@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mgc_hf.cli.audit import audit_command
 from mgc_hf.cli.compare import compare_command
 from mgc_hf.cli.demo_app import demo_app_command
 from mgc_hf.cli.evaluate import evaluate_command
@@ -29,6 +30,7 @@ app.command("push-dataset")(push_dataset_command)
 app.command("demo-app")(demo_app_command)
 app.command("rerun")(rerun_command)
 app.command("compare")(compare_command)
+app.command("audit")(audit_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -239,7 +239,6 @@ _KINDS: dict[str, tuple[int, str, str, str | None]] = {
 _FROM_SCRATCH_ALWAYS = ("mel_lstm",)
 
 #: What `mgc-hf audit --output` writes beside a run, by its name here.
-AUDIT_FILE = "audit.json"
 _FOLD = re.compile(r"fold-(\d+)")
 _NAMED = re.compile(r"([^=/\\]+)=(.+)", re.DOTALL)
 
@@ -251,7 +250,7 @@ def _place(run: RunEntry) -> tuple[System, int, str, int]:
 def _read(given: str) -> RunEntry:
     name, source = _named(given)
     found = find_finished(
-        source, (outputs.FLOOR, AUDIT_FILE, PICTURE_FILES["waveforms"], PICTURE_FILES["mel_spectrograms"])
+        source, (outputs.FLOOR, outputs.AUDIT, PICTURE_FILES["waveforms"], PICTURE_FILES["mel_spectrograms"])
     )
     result, folder = found.result, found.folder
     if result.split.fold is not None:
@@ -303,7 +302,7 @@ def _read_floor(folder: Path, predictions: Predictions) -> Predictions | None:
 
 
 def _read_audit(folder: Path) -> dict[str, Any] | None:
-    path = folder / AUDIT_FILE
+    path = folder / outputs.AUDIT
     if not path.is_file():
         return None
     try:

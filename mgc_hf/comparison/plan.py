@@ -90,7 +90,8 @@ def plan(
     """Return every run of an experiment, system by system.
 
     Args:
-        systems (`Sequence[str]`): Keys of `RECIPES`, or `NAME=CHECKPOINT` for any other model of transformers.
+        systems (`Sequence[str]`): Keys of `RECIPES`, `NAME=CHECKPOINT` for any other model of transformers, or
+            `NAME=FILE.yaml` for the LSTM with the options of a file.
         protocols (`Sequence[str]`): Protocols of the recipes.
         seeds (`Sequence[int]`): Each seeds split, weights and training alike.
         folder (`Path`): Folder of the experiment; runs go to `runs/` in it.
@@ -108,8 +109,10 @@ def plan(
     runs = []
     for system in systems:
         name, recipe, kind, base = _recipe_of(system)
+        options_of_file = _options_of_file(base) if kind and base else {}
+        base = None if kind else base
         for protocol in protocols:
-            own = _options(name, kind, protocol, base, from_scratch, size)
+            own = {**options_of_file, **_options(name, kind, protocol, base, from_scratch, size)}
             extra = {**given.get("all", {}), **given.get(name, {}), **given.get(f"{name}/{protocol}", {})}
             for seed in seeds:
                 options = {"dataset": dataset, "protocol": protocol, "seed": seed, **own, **extra}
@@ -177,7 +180,7 @@ def command(run: PlannedRun, launcher: str, recipes: Path, resume: Sequence[str]
 
 
 def _recipe_of(system: str) -> tuple[str, str, str | None, str | None]:
-    """Return a system's name, recipe, type of model and checkpoint."""
+    """Return a system's name, recipe, type of model and checkpoint (or, of the LSTM, file of options)."""
     if system in RECIPES:
         recipe, kind = RECIPES[system]
         return system, recipe, kind, None
@@ -185,11 +188,27 @@ def _recipe_of(system: str) -> tuple[str, str, str | None, str | None]:
     if match is None:
         raise OptionError(
             f"--systems {system}: is none of {', '.join(RECIPES)}; any other model of transformers is NAME=FOLDER or "
-            "NAME=ORG/NAME"
+            "NAME=ORG/NAME, and the LSTM with other options NAME=FILE.yaml"
         )
     if match[1] in RECIPES or match[1] == "all":
         raise OptionError(f"--systems {system}: {match[1]} means something else; give it another name")
+    if match[2].endswith((".yaml", ".yml")):
+        return match[1], *RECIPES["lstm"], match[2]
     return match[1], "audio_model.py", None, match[2]
+
+
+def _options_of_file(path: str) -> dict[str, Any]:
+    """Return the options of a file that a recipe takes by `--config`."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise OptionError(f"--systems: {path} cannot be read as a YAML file of options ({error})") from error
+    if not isinstance(value, dict) or (wrong := [name for name in value if name in _OWN]):
+        fault = f"sets {wrong[0]}, which the experiment does" if isinstance(value, dict) else "holds no options"
+        raise OptionError(f"--systems: {path} {fault}; give options of recipes/lstm.py")
+    return {str(name): option for name, option in value.items()}
 
 
 def _options(
@@ -226,6 +245,8 @@ def _about(name: str, kind: str | None, options: Mapping[str, Any]) -> System:
     if kind is None:
         base = display_name(str(options["model_name_or_path"]))
         return named_system(name, identify_kind("audio model", base, None))
+    if name not in RECIPES:
+        return named_system(name, identify_kind(kind, None, None))
     if options.get("from_scratch"):
         return identify_kind(kind, None, options.get("size"))
     return identify_kind(kind, display_name(str(options.get("model_name_or_path", "the recipe's checkpoint"))), None)

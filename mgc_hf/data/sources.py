@@ -46,6 +46,7 @@ class Corpus:
         skipped (`list[SkippedFile]`): Files left out, by their names within the source, with reasons.
         has_parts (`bool`): Whether the source defines a split.
         unusable (`list[tuple[Clip, str]]`): Clips of the data whose audio cannot be used, with reasons; among `skipped`.
+        faults (`list[Fault]`): The same files as `skipped`, each with the kind of its fault.
         faults_left_out (`int`, *optional*): Known faults of GTZAN among `skipped`; `None` where none was asked to be left
             out, or the data are not GTZAN.
     """
@@ -57,6 +58,7 @@ class Corpus:
     skipped: list[SkippedFile]
     has_parts: bool
     unusable: list[tuple[Clip, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     faults_left_out: int | None = None
 
 
@@ -302,7 +304,7 @@ def _read_demo(cache: _Cache, min_seconds: float, clips_per_genre: int, seconds:
     dataset, faults = build([], GTZAN_GENRES, cache_dir=cache.datasets, min_seconds=min_seconds, demo=demo)
     if not len(dataset):
         raise SourceError(f"demo corpus: no clip is usable; first: {faults[0].reason}")
-    return Corpus(dataset, DEMO, None, True, _report(DEMO, len(dataset), faults), False)
+    return Corpus(dataset, DEMO, None, True, _report(DEMO, len(dataset), faults), False, faults=faults)
 
 
 def _to_corpus(
@@ -336,7 +338,9 @@ def _to_corpus(
     skipped = _report(listing.name, len(dataset), found)
     reasons = {fault.file: fault.reason for fault in bad}
     unusable = [(clip, reasons[clip.name]) for clip in listing.clips if clip.name in reasons]
-    return Corpus(dataset, listing.name, listing.revision, listing.is_demo, skipped, listing.has_parts, unusable)
+    return Corpus(
+        dataset, listing.name, listing.revision, listing.is_demo, skipped, listing.has_parts, unusable, found
+    )
 
 
 def _names(listing: Listing) -> set[str]:

@@ -28,8 +28,10 @@ _OF_THE_HUB = (".gitattributes",)
 GRADIO_VERSION = "6.31.0"
 #: A Space has Python 3.10 by default, which transformers 5.23 refuses.
 PYTHON_VERSION = "3.11"
-#: What `app.py` and the pipeline import; Gradio comes with the Space, in the version of its README.
+#: What `app.py`, the pipeline and the features of our own models import; Gradio comes with the Space, in the version of its
+#: README.
 PACKAGES = (
+    "librosa>=0.11,<0.12",
     "matplotlib>=3.10,<4",
     "numpy>=2.0,<3",
     "soundfile>=0.13,<1",

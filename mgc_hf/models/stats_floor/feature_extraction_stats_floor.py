@@ -14,6 +14,8 @@ from .frame_statistics_stats_floor import clip_statistics, num_statistics
 #: Version of the code that computes features: raised by every change that can change a number.
 FEATURES_VERSION = 1
 
+#: Keys that `save_pretrained` and the Auto classes write beside the options.
+_WRITTEN_BY_TRANSFORMERS = {"feature_extractor_type", "auto_map", "processor_class"}
 #: Lowest allowed value of every option that is a whole number.
 _LEAST = {"sampling_rate": 1000, "num_mel_bins": 20, "n_fft": 64, "hop_length": 1}
 
@@ -43,6 +45,7 @@ class StatsFeatureExtractor(FeatureExtractionMixin):
 
     Raises:
         ValueError: An option is out of range; the message lists each such option with what is allowed.
+        TypeError: An option does not exist.
     """
 
     model_input_names = ["input_features"]
@@ -57,6 +60,9 @@ class StatsFeatureExtractor(FeatureExtractionMixin):
         hop_seconds: float | None = None,
         **kwargs: Any,
     ):
+        unknown = sorted(set(kwargs) - _WRITTEN_BY_TRANSFORMERS)
+        if unknown:
+            raise TypeError(f"StatsFeatureExtractor has no option {', '.join(unknown)}")
         super().__init__(**kwargs)
         self.sampling_rate, self.num_mel_bins = sampling_rate, num_mel_bins
         self.n_fft, self.hop_length = n_fft, hop_length

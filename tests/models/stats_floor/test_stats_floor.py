@@ -95,6 +95,11 @@ def test_options_out_of_range_are_named(values, told):
         StatsFeatureExtractor(**values)
 
 
+def test_options_that_do_not_exist_are_refused():
+    with pytest.raises(TypeError, match="has no option n_ftt"):
+        StatsFeatureExtractor(n_ftt=1024)
+
+
 @pytest.mark.parametrize(
     ("clip", "rate", "told"),
     [
