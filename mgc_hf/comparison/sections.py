@@ -119,7 +119,7 @@ class Section:
 
 #: Markdown pages of a report, in their order, and their titles: stem of the file -> title.
 PAGES = {
-    "README": "Music genre classification: systems compared",
+    "README": "The comparison",
     "paper": "The paper's tables and images, and ours",
     "systems": "System by system",
     "inconsistencies": "Where the paper contradicts itself",
