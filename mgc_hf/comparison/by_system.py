@@ -1,9 +1,17 @@
 """The page of each system: what it is, its runs one by one, and how they were trained."""
 
 from mgc_hf.cards.markdown import without_paths
-from mgc_hf.comparison.formatting import counted, duration, interval_cell, listed, missing, number, time_cell
+from mgc_hf.comparison.formatting import (
+    counted,
+    duration,
+    interval_cell,
+    listed,
+    missing,
+    number,
+    protocol_title,
+    time_cell,
+)
 from mgc_hf.comparison.material import Material, RunEntry, System
-from mgc_hf.comparison.overview import protocol_title
 from mgc_hf.comparison.sections import Cell, Section, Table
 
 

@@ -1,6 +1,6 @@
 """All sections of a report, in their order."""
 
-from mgc_hf.comparison import overview
+from mgc_hf.comparison import findings, overview
 from mgc_hf.comparison.by_system import systems_page
 from mgc_hf.comparison.context import context
 from mgc_hf.comparison.inconsistencies import inconsistencies
@@ -30,9 +30,9 @@ def all_sections(material: Material) -> list[Section]:
         overview.compared(material),
         overview.ranking(material, found, fought),
         overview.leak_section(material),
-        overview.findings(material),
-        overview.cost(material),
-        overview.calibration(material),
+        findings.findings(material),
+        findings.cost(material),
+        findings.calibration(material),
         *data_images(material),
         *system_items(material),
         overview.final_table(material),

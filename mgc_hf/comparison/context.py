@@ -1,8 +1,7 @@
 """Figures that others have published, each with its source (`published.json`), and how far ours can be set beside them."""
 
-from mgc_hf.comparison.formatting import interval_text, listed, percent
+from mgc_hf.comparison.formatting import interval_text, listed, percent, protocol_title
 from mgc_hf.comparison.material import Material
-from mgc_hf.comparison.overview import protocol_title
 from mgc_hf.comparison.paper import published
 from mgc_hf.comparison.ranking import standings
 from mgc_hf.comparison.sections import Cell, Section, Table

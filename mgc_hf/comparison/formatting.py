@@ -91,3 +91,8 @@ def listed(words: Sequence[str]) -> str:
 def counted(count: int, what: str, plural: str | None = None) -> str:
     """Return a number of things: `1 seed`, `3 seeds`."""
     return f"{count} {what if count == 1 else plural or what + 's'}"
+
+
+def protocol_title(name: str) -> str:
+    """Return a protocol's name for readers."""
+    return name.replace("_", "-")

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mgc_hf.comparison import charts
-from mgc_hf.comparison.formatting import NOT_RUN, counted, missing, number, points, share
+from mgc_hf.comparison.formatting import NOT_RUN, counted, missing, number, points, protocol_title, share
 from mgc_hf.comparison.material import Material, RunEntry, System, slug
-from mgc_hf.comparison.overview import protocol_title
 from mgc_hf.comparison.paper import PaperSystem, paper, paper_systems
 from mgc_hf.comparison.sections import Cell, Picture, Section, Table
 from mgc_hf.results import PICTURE_FILES, AverageScores, GenreScores
