@@ -181,8 +181,9 @@ def read_material(sources: Sequence[str], missing: Iterable[Missing] = ()) -> Ma
 
 
 def named_system(name: str, system: System) -> System:
-    """Return a system under a name of the user's own."""
-    return replace(system, key=slug(name), title=name, about=f"{system.title}: {system.about}")
+    """Return a system under a name of the user's own: one more, beside what stands for a system of the paper."""
+    about = f"{system.title}: {system.about}"
+    return replace(system, rank=_OTHERS, key=slug(name), title=name, about=about, paper=None, faithful=False)
 
 
 def identify(result: RunResult) -> System:
