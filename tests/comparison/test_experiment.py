@@ -235,6 +235,19 @@ def test_what_is_planned(tmp_path):
     assert words[-4:] == ["--output_dir", str(by_name["lstm-track-3"].folder), "--resume", "true"]
 
 
+def test_the_lstm_with_the_options_of_a_file_is_a_system_of_its_own(tmp_path):
+    path = tmp_path / "wide.yaml"
+    path.write_text("model_config: '{\"hidden_size\": 128}'\nnum_train_epochs: 30\n")
+    lstm, wide = planned(tmp_path, systems=("lstm", f"wide={path}"))
+    assert (wide.recipe, wide.system.title, wide.system.paper) == ("lstm.py", "wide", None)
+    assert wide.options == {**lstm.options, "model_config": '{"hidden_size": 128}', "num_train_epochs": 30}
+    assert wide.source == f"wide={wide.folder}"
+    for text, words in (("seed: 3\n", "sets seed"), ("- 1\n", "holds no options"), ("a: [", "cannot be read")):
+        path.write_text(text)
+        with pytest.raises(OptionError, match=f"wide.yaml {words}"):
+            planned(tmp_path, systems=(f"wide={path}",))
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
