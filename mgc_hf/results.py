@@ -462,6 +462,11 @@ def _check_figures(result: RunResult) -> RunResult:
     """
     if (result.track is None) != (result.split.unit == "segment"):
         raise RecordError(f"results.track must be {_WHERE_DEFINED}, and split.unit is {result.split.unit!r}")
+    for epoch in () if result.training is None else result.training.history:
+        for name in ("train_accuracy", "validation_segment_accuracy", "validation_track_accuracy"):
+            share = getattr(epoch, name)
+            if share is not None and not _is_share(share, None):
+                raise RecordError(f"results.training.history: {name} must be a fraction from 0 to 1, got {share}")
     for name, level in result.levels.items():
         for figure in ("accuracy", "macro_f1", "top2_accuracy", "accuracy_by_artist"):
             interval: Interval | None = getattr(level, figure)

@@ -122,6 +122,11 @@ def _walk(options: Options, recipe: str) -> RunResult:
             from_scratch=options.model.from_scratch,
             size=options.model.size,
         )
+    if PROTOCOLS[options.data.protocol].unit == "segment" and options.train.metric_for_best_model == "track_accuracy":
+        raise OptionError(
+            f"--metric_for_best_model track_accuracy: is not defined under --protocol {options.data.protocol}, where "
+            "segments of one track are trained on and validated on; give segment_accuracy or loss"
+        )
     check_augmentation(options, plan.extractor)
     trainer_arguments(options.train, has_validation=options.data.validation_fraction > 0)
     with in_turn():
@@ -174,6 +179,7 @@ def _walk(options: Options, recipe: str) -> RunResult:
         parts["validation"].rows if "validation" in parts else None,
         genres,
         options.train,
+        whole_tracks=parts["train"].whole_tracks,
         signature=signature,
     )
     model = finish_model(model)

@@ -238,6 +238,12 @@ def test_protocol_segment_says_that_it_leaks(run_values, tmp_path):
     assert sum(sum(counts.values()) for counts in result.data.segments.values()) == 60
     train = result.data.tracks["train"]
     assert sum(train.values()) + sum(result.data.tracks["test"].values()) > 18  # tracks are on both sides
+    assert result.track is None
+    assert [epoch.validation_track_accuracy for epoch in result.training.history] == [None]
+    assert result.training.history[0].validation_segment_accuracy is not None
+    with pytest.raises(OptionError, match="track_accuracy: is not defined under --protocol segment"):
+        fine_tune(**values, metric_for_best_model="track_accuracy", output_dir=str(tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ class Recorder(TrainerCallback, ExportableState):
             self.records[-1],
             validation_loss=metrics["eval_loss"],
             validation_segment_accuracy=metrics["eval_segment_accuracy"],
-            validation_track_accuracy=metrics["eval_track_accuracy"],
+            validation_track_accuracy=metrics.get("eval_track_accuracy"),
         )
 
     def _record(self, state: Any) -> None:
@@ -199,7 +199,8 @@ class Progress(TrainerCallback):
         if record.validation_loss is not None:
             text += (
                 f"  validation: loss {record.validation_loss:.3f}, "
-                f"{100 * record.validation_segment_accuracy:.1f} % of segments, "
-                f"{100 * record.validation_track_accuracy:.1f} % of tracks"
+                f"{100 * record.validation_segment_accuracy:.1f} % of segments"
             )
+        if record.validation_track_accuracy is not None:
+            text += f", {100 * record.validation_track_accuracy:.1f} % of tracks"
         tqdm.write(text, file=sys.stderr)

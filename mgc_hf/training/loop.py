@@ -72,6 +72,7 @@ def train(
     genres: Sequence[str],
     options: Any,
     *,
+    whole_tracks: bool = True,
     signature: dict[str, Any] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainOutcome:
@@ -92,6 +93,8 @@ def train(
         validation_rows ([`~mgc_hf.data.segments.SegmentTable`], *optional*): What is known of them.
         genres (`Sequence[str]`): Class names in label order.
         options ([`~mgc_hf.options.TrainOptions`]): The training options.
+        whole_tracks (`bool`, *optional*, defaults to `True`): Whether every track lies in one part; else validation has
+            figures of segments alone.
         signature (`dict`, *optional*): What a resumed run must agree with beyond what this function knows (labels,
             seed, batch size, number of rows, model, decay of the averaging): plain JSON values, such as the hash of
             the split.
@@ -114,7 +117,7 @@ def train(
     if validation_data is not None and len(validation_data):
         if validation_rows is None:
             raise ValueError("validation_data needs its validation_rows")
-        validation = Validation(validation_data, validation_rows, genres)
+        validation = Validation(validation_data, validation_rows, genres, whole_tracks)
     args = trainer_arguments(options, validation is not None)
     trainer = GenreTrainer(
         model.float(),

@@ -25,11 +25,14 @@ class Validation:
         data ([`~mgc_hf.features.SegmentDataset`]): Model inputs, one row a segment.
         rows ([`~mgc_hf.data.segments.SegmentTable`]): The same segments in the same order.
         genres (`Sequence[str]`): Class names in label order.
+        whole_tracks (`bool`, *optional*, defaults to `True`): Whether every track lies in one part. Else what the segments
+            of a track vote for here is no figure of the track, and none is computed.
     """
 
     data: Any
     rows: "SegmentTable"
     genres: Sequence[str]
+    whole_tracks: bool = True
 
     def predictions(self, logits: np.ndarray, labels: np.ndarray) -> Predictions:
         """Join logits `(num_segments, num_labels)` and returned labels `(num_segments,)` with the rows.
@@ -99,15 +102,18 @@ def _run_model(model: torch.nn.Module, data: Any, batch_size: int) -> tuple[np.n
     return torch.cat(logits).numpy(), torch.cat(labels).numpy()
 
 
-def validation_metrics(predictions: Predictions) -> dict[str, float]:
-    """Return `loss` (mean cross-entropy of the segments, nats), `segment_accuracy` and `track_accuracy` (fractions)."""
+def validation_metrics(predictions: Predictions, whole_tracks: bool = True) -> dict[str, float]:
+    """Return `loss` (mean cross-entropy of the segments, nats), `segment_accuracy` and, where whole tracks are divided,
+    `track_accuracy` (fractions)."""
     logits = predictions.logits.astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(axis=1))
     of_label = shifted[np.arange(len(logits)), predictions.label]
-    tracks = predictions.to_tracks()
-    return {
+    figures = {
         "loss": float((log_sums - of_label).mean()),
         "segment_accuracy": float((logits.argmax(axis=1) == predictions.label).mean()),
-        "track_accuracy": float((tracks.predicted == tracks.label).mean()),
     }
+    if whole_tracks:
+        tracks = predictions.to_tracks()
+        figures["track_accuracy"] = float((tracks.predicted == tracks.label).mean())
+    return figures

@@ -206,7 +206,8 @@ class GenreTrainer(CheckpointingTrainer):
         if not np.isfinite(output.predictions).all():
             self.watch.refuse(f"after step {self.state.global_step} the model's scores on validation are not finite")
         predictions = self.validation.predictions(output.predictions, output.label_ids)
-        figures = {f"{metric_key_prefix}_{name}": value for name, value in validation_metrics(predictions).items()}
+        found = validation_metrics(predictions, self.validation.whole_tracks)
+        figures = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         metrics = {**output.metrics, **figures}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
