@@ -4,7 +4,8 @@ Commands and recipes print them without a traceback (exit status 2 for usage, 1 
 raised is a bug of ours and keeps its traceback.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MgcHfError(Exception):
@@ -68,6 +69,15 @@ class CheckpointError(MgcHfError):
 
 class RecordError(MgcHfError):
     """A `results.json` or `predictions.parquet` that breaks its schema."""
+
+
+@contextmanager
+def as_record_errors() -> Iterator[None]:
+    """Turn a `ValueError` into a [`RecordError`] with the same text."""
+    try:
+        yield
+    except ValueError as error:
+        raise RecordError(str(error)) from error
 
 
 class NonFiniteLossError(MgcHfError):

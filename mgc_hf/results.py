@@ -5,18 +5,14 @@ Reading is as strict as writing: an unknown, missing or mistyped key is refused 
 schema in words. Standard library only, so that anything can read a record.
 """
 
-import dataclasses
 import json
-import math
-import sys
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.errors import RecordError
+from mgc_hf.errors import RecordError, as_record_errors
 from mgc_hf.files import write_json
+from mgc_hf.schema import from_plain, refuse_constant, to_plain
 
 #: Raised whenever a key is added, removed or changes meaning.
 #: Version 2 added the keys whose fields have a default; version 1 is read, and has not measured them.
@@ -338,8 +334,9 @@ class RunResult:
             RecordError: A number is NaN or infinite, a value is no plain type (numpy's are not), or not of the type
                 that its field declares (`from_dict` would refuse it); the key is named.
         """
-        plain = _to_plain(self, "results")
-        _check_figures(_from_plain(type(self), plain, "results"))
+        with as_record_errors():
+            plain = to_plain(self, "results")
+            _check_figures(from_plain(type(self), plain, "results"))
         return plain
 
     @classmethod
@@ -361,7 +358,8 @@ class RunResult:
         plain = {**value, "schema_version": SCHEMA_VERSION}
         if older and isinstance(split := value.get("split"), dict) and split.get("unit") == "segment":
             plain["track"] = None  # version 1 counted votes there
-        return _check_figures(_from_plain(cls, plain, "results", older))
+        with as_record_errors():
+            return _check_figures(from_plain(cls, plain, "results", older))
 
     def save(self, path: str | Path) -> None:
         """Write `results.json` atomically."""
@@ -375,7 +373,7 @@ class RunResult:
             RecordError: It is missing, no JSON, or breaks the schema; the text names the file and key.
         """
         try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+            value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=refuse_constant)
         except (OSError, ValueError) as error:
             raise RecordError(f"{path}: cannot be read as results.json ({error})") from error
         try:
@@ -513,67 +511,3 @@ def format_interval(interval: Interval) -> str:
 def format_p_value(value: float) -> str:
     """Format a p-value: `p = 0.146`, `p < 0.001`."""
     return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not allowed")
-
-
-def _to_plain(value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _to_plain(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        for key in value:
-            if type(key) is not str:
-                raise RecordError(f"{where}: key {key!r} is no string")
-        return {key: _to_plain(item, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_to_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if type(value) is float and not math.isfinite(value):
-        raise RecordError(f"{where} is {value}; a value that was not measured must be None")
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    raise RecordError(f"{where} is a {type(value).__name__}, which is no plain JSON type")
-
-
-def _from_plain(kind: Any, value: Any, where: str, older: bool = False) -> Any:
-    """Build a value of a declared type; of an `older` schema, keys that have a default may be absent."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return _to_plain(value, where)
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
-            return None
-        return _from_plain(next(a for a in arguments if a is not type(None)), value, where, older)
-    if dataclasses.is_dataclass(kind):
-        return _dataclass_from_plain(kind, value, where, older)
-    if origin is dict:
-        _expect(isinstance(value, dict), where, "an object", value)
-        return {key: _from_plain(arguments[1], item, f"{where}.{key}", older) for key, item in value.items()}
-    if origin is list:
-        _expect(isinstance(value, list), where, "a list", value)
-        return [_from_plain(arguments[0], item, f"{where}[{index}]", older) for index, item in enumerate(value)]
-    if kind is float:
-        _expect(type(value) in (int, float) and abs(value) <= sys.float_info.max, where, "a finite number", value)
-        return float(value)
-    _expect(type(value) is kind, where, f"of type {kind.__name__}", value)
-    return value
-
-
-def _dataclass_from_plain(kind: Any, value: Any, where: str, older: bool) -> Any:
-    _expect(isinstance(value, dict), where, "an object", value)
-    hints = typing.get_type_hints(kind)
-    if older:
-        added = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
-        value = {**added, **value}
-    unknown, missing = sorted(set(value) - set(hints)), sorted(set(hints) - set(value))
-    if unknown:
-        raise RecordError(f"{where}: unknown key {', '.join(unknown)}")
-    if missing:
-        raise RecordError(f"{where}: missing key {', '.join(missing)}")
-    return kind(**{name: _from_plain(hint, value[name], f"{where}.{name}", older) for name, hint in hints.items()})
-
-
-def _expect(holds: bool, where: str, what: str, value: Any) -> None:
-    if not holds:
-        raise RecordError(f"{where} must be {what}, got {value!r:.80}")

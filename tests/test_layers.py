@@ -12,7 +12,7 @@ PACKAGE = Path(mgc_hf.__file__).parent
 
 #: Folder or module of the package -> layer.
 LAYERS = {
-    **dict.fromkeys(("errors", "files", "labels"), 0),
+    **dict.fromkeys(("errors", "files", "labels", "schema"), 0),
     **dict.fromkeys(("distributed", "predictions", "results"), 1),
     **dict.fromkeys(("data", "models", "evaluation"), 2),
     **dict.fromkeys(("augment", "options"), 3),
