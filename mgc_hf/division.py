@@ -325,8 +325,9 @@ def choose_split(
             f"protocol {data.protocol} is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
             "are not named and sorted as GTZAN's are. Divide by --protocol track or artist"
         )
-    # pieces that somebody has cut from one GTZAN track (blues.00000.3) stay together as that track does
-    recordings = [recording_of(item) for item in ids]
+    # pieces that somebody has cut from one GTZAN track (blues.00000.3), and copies of it, stay together as that track does
+    by_segment = PROTOCOLS[data.protocol].unit == "segment"
+    recordings = ids if by_segment else [recording_of(item) for item in ids]
     genre_of = dict(zip(recordings, names, strict=True))
     artist_of: dict[str, str | None] = {}
     if data.protocol == "artist" or data.fold_groups == "artist":
@@ -457,6 +458,26 @@ def leak_statement(statement: str, leak: Sequence[str], compared: bool) -> str:
         if compared
         else statement
     )
+
+
+def leak_of_split(split: Split, verdict: Verdict, repeated: Sequence[str], compared: bool) -> tuple[bool, str]:
+    """Return whether an evaluation by a split leaks, and what the split does, in words.
+
+    Args:
+        split ([`Split`]): The division.
+        verdict ([`Verdict`]): On it. A track in more than one part is a leak; an artist in more than one is told, but
+            only some protocols keep artists apart.
+        repeated (`Sequence[str]`): Test tracks whose samples were trained or validated on.
+        compared (`bool`): Whether that none are is to be told.
+    """
+    if split.leaky:
+        return True, split.statement
+    shared = sum(leak.kind == "track" for leak in verdict.leaks)
+    statement = leak_statement(split.statement, repeated, compared)
+    if shared and not repeated:
+        verb = "track is" if shared == 1 else "tracks are"
+        statement = f"This evaluation is leaky: {shared} {verb} in more than one part, as other files or as pieces."
+    return bool(shared or repeated), statement
 
 
 def leak_of_base(leaky: bool | None, why: str | None) -> tuple[bool | None, str]:

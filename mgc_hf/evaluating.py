@@ -21,6 +21,7 @@ from mgc_hf.division import (
     judge_split,
     label_ids,
     leak_of_base,
+    leak_of_split,
     leak_statement,
     leave_out_unknown,
     recordings,
@@ -128,9 +129,9 @@ def evaluate(
     leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
     leaky: bool | None
     if given is not None:
-        protocol, leaky = given.protocol, given.leaky or bool(leak)
-        statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
         verdict = judge_split(given, corpus)
+        leaky, statement = leak_of_split(given, verdict, leak, known is not None)
+        protocol = given.protocol
         statement = f"{statement} {verdict.statement}"
         division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
     else:

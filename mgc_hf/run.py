@@ -23,7 +23,7 @@ from mgc_hf.division import (
     divide,
     judge_split,
     leak_of_base,
-    leak_statement,
+    leak_of_split,
     read_corpora,
     recordings,
     tell_verdict,
@@ -185,10 +185,10 @@ def _walk(options: Options, recipe: str) -> RunResult:
     predictions = Predictions.concatenate(judged)
 
     def document() -> RunResult:
+        leaky: bool | None
         heard = {name: recordings(part) for name, part in parts.items()}
         trained = {digest for name in heard if name != "test" for digest in heard[name].values()}
-        tested = heard["test"] if test_corpus is not None else {}
-        leak = sorted(name for name, digest in tested.items() if digest in trained)
+        repeated = sorted(name for name, digest in heard["test"].items() if digest in trained)
         test = predictions.of_part("test")
         track, segment = score(
             test,
@@ -197,8 +197,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             seed=options.train.seed,
             num_resamples=options.evaluation.num_resamples,
         )
-        statement = leak_statement(split.statement, leak, test_corpus is not None)
-        leaky, of_base = leak_of_base(split.leaky or bool(leak), contamination)
+        leaky, statement = leak_of_split(split, verdict, repeated, test_corpus is not None)
+        leaky, of_base = leak_of_base(leaky, contamination)
         statement += of_base
         if options.data.fold is not None:
             statement = f"{statement} {fold_sentence(options.data)}"

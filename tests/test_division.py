@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mgc_hf.data.facts import gtzan_fault_filtered
+from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
 from mgc_hf.data.protocols import Split
 from mgc_hf.division import (
     choose_split,
@@ -114,6 +114,28 @@ def test_pieces_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_p
         parts_of.setdefault(item.rsplit(".", 1)[0], set()).add(part)
     assert len(parts_of) == 9
     assert all(len(parts) == 1 for parts in parts_of.values())
+
+
+def test_copies_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_path):
+    """A folder may hold a track as .wav and as .flac: its ids are whole names then, and it is one track all the same."""
+    for genre in ("blues", "jazz", "metal"):
+        for index in range(6):
+            track, form = divmod(index, 2)
+            target = tmp_path / ("wav", "other")[form] / genre / f"{genre}.{track:05}.wav"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(music_folder / genre / f"clip{index}.wav", target)
+    table = [f"{path},{path.parent.name}" for path in sorted(tmp_path.rglob("*.wav"))]
+    (tmp_path / "clips.csv").write_text("\n".join(["path,genre", *table]) + "\n", encoding="utf-8")
+    splits = [
+        divided(run_values, dataset=str(tmp_path / "clips.csv"), protocol="kfold", num_folds=3, fold=1)[0],
+        divided(run_values, dataset=str(tmp_path / "clips.csv"), split_seed=1)[0],
+    ]
+    for split in splits:
+        assert len(split.part_of) == 18
+        held = {(recording_of(item), part) for item, part in split.part_of.items()}
+        assert len(held) == 9
+    segments, _ = divided(run_values, dataset=str(tmp_path / "clips.csv"), protocol="segment")
+    assert len(set(segments.part_of.values())) == 3
 
 
 def test_under_segment_tracks_are_on_both_sides(run_values):

@@ -275,7 +275,9 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
     heard = list(hear(corpus.dataset))
     findings, num_unknown = [], 0
     if name is not None:
-        rows = [PartTrack(part, _recording(item), places.artist(item)) for item, its in parts.items() for part in its]
+        rows = [
+            PartTrack(part, recording_of(item), places.artist(item)) for item, its in parts.items() for part in its
+        ]
         verdict = judge(rows)
         num_unknown = verdict.num_unknown
         findings += _of_verdict(verdict, places)
@@ -361,25 +363,19 @@ class _Places:
         return Finding(kind, name or places[0].track_id, leak, places, evidence)
 
 
-def _recording(item: str) -> str:
-    """Return the recording that an id names; two files of one GTZAN id have their whole names as ids."""
-    stem = Path(item).stem if gtzan_track_id(item) is None else item
-    return recording_of(stem) if gtzan_track_id(stem) else item
-
-
 def _of_verdict(verdict: Verdict, places: _Places) -> list[Finding]:
     by_recording: dict[str, list[str]] = defaultdict(list)
     by_player: dict[str, list[str]] = defaultdict(list)
     who = players(places.artist(item) for item in places.parts)
     for item in places.parts:
-        by_recording[_recording(item)].append(item)
+        by_recording[recording_of(item)].append(item)
         artist = places.artist(item)
         for player in who.get(artist, ()) if artist and known(artist) else ():
             by_player[player].append(item)
     found = []
     for leak in verdict.leaks:
         items = by_recording[leak.name] if leak.kind == "track" else by_player[normalised(leak.name)]
-        if leak.kind == "artist" and len({_recording(item) for item in items}) == 1:
+        if leak.kind == "artist" and len({recording_of(item) for item in items}) == 1:
             continue  # told as the same track
         evidence = "its id stands in these parts" if leak.kind == "track" else "by the names of the artists"
         found.append(places.finding(leak.kind, items, evidence, leak.name))
@@ -405,7 +401,7 @@ def _same_sound(ids: list[str], heard: list[Heard], matches: Iterable[Match], pl
         first, second = ids[match.first], ids[match.second]
         if heard[match.first].samples_digest == heard[match.second].samples_digest:
             continue  # told as the same file
-        if _recording(first) == _recording(second):
+        if recording_of(first) == recording_of(second):
             continue  # pieces of one track: told as that, where they are in two parts
         evidence = (
             f"{match.overlap_seconds:.1f} s together, the second from {match.offset_seconds:+.1f} s of the first; "
@@ -427,7 +423,7 @@ def _same_titles(ids: Iterable[str], told: Sequence[Finding], places: _Places) -
     titles, seen, found = gtzan_same_titles(), set(), []
     held: dict[str, list[str]] = defaultdict(list)
     for item in sorted(ids):
-        held[_recording(item)].append(item)
+        held[recording_of(item)].append(item)
     for recording in held:
         group = tuple(sorted(one for one in (recording, *titles.get(recording, ())) if one in held))
         if len(group) < 2 or group in seen:
