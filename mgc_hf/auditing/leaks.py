@@ -284,7 +284,7 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
     ids = list(corpus.dataset["track_id"])
     findings += _same_files(ids, heard, places)
     matches = same_recordings([one.landmarks for one in heard])
-    findings += _same_sound(ids, heard, matches, places)
+    findings += _same_sound(ids, heard, matches, findings, places)
     if gtzan:
         findings += _same_titles({*ids, *parts}, findings, places)
     order = list(KINDS)
@@ -395,14 +395,23 @@ def _same_files(ids: list[str], heard: list[Heard], places: _Places) -> list[Fin
     return found
 
 
-def _same_sound(ids: list[str], heard: list[Heard], matches: Iterable[Match], places: _Places) -> list[Finding]:
-    found = []
+def _are_pieces(first: str, second: str) -> bool:
+    """Whether two ids of one track are of different pieces cut from it (`blues.00000.1`, `blues.00000.2`)."""
+    names = {item if gtzan_track_id(item) else Path(item).stem for item in (first, second)}
+    return len(names) == 2 and recording_of(first) not in names
+
+
+def _same_sound(
+    ids: list[str], heard: list[Heard], matches: Iterable[Match], findings: Sequence[Finding], places: _Places
+) -> list[Finding]:
+    found, told = [], {finding.name for finding in findings if finding.kind == "track"}
     for match in matches:
         first, second = ids[match.first], ids[match.second]
         if heard[match.first].samples_digest == heard[match.second].samples_digest:
             continue  # told as the same file
-        if recording_of(first) == recording_of(second):
-            continue  # pieces of one track: told as that, where they are in two parts
+        recording = recording_of(first)
+        if recording == recording_of(second) and (recording in told or _are_pieces(first, second)):
+            continue  # told as the same track, or other pieces of it
         evidence = (
             f"{match.overlap_seconds:.1f} s together, the second from {match.offset_seconds:+.1f} s of the first; "
             f"{100 * match.share:.0f} % of the spectral peaks coincide"

@@ -94,6 +94,20 @@ def test_the_same_recording_in_other_clothes(collection, split_csv, samples, aud
     assert "% of the spectral peaks coincide" in finding.evidence
 
 
+def test_a_copy_under_the_id_of_a_gtzan_track_is_told_and_its_pieces_are_not(songs, samples, tmp_path, audited):
+    clip, rate = samples["blues/song0"]
+    folder = tmp_path / "music" / "blues"
+    folder.mkdir(parents=True)
+    (folder / "blues.00000.wav").write_bytes(songs["blues/song0"])
+    (folder / "blues.00000.mp3").write_bytes(encoded(0.6 * clip, rate, format="MP3"))
+    (finding,) = audited(tmp_path / "music").leaks
+    assert finding.kind == "recording"
+    assert {name for name, _ in ids(finding)} == {"blues/blues.00000.mp3", "blues/blues.00000.wav"}
+    (folder / "blues.00000.mp3").rename(folder / "blues.00000.1.mp3")
+    (folder / "blues.00000.wav").rename(folder / "blues.00000.0.wav")
+    assert audited(tmp_path / "music").leaks == ()
+
+
 def test_a_repeat_within_a_part_is_a_note_and_one_of_undivided_data_a_leak(collection, split_csv, songs, audited):
     root = collection({"jazz/copy.wav": songs["blues/song0"]})
     result = audited(root, split_csv(train=["jazz/copy"]))
