@@ -89,7 +89,7 @@ class AuditResult:
         num_unassigned (`int`): Tracks of the data that the split does not list.
         findings (`tuple[Finding, ...]`): In the order of `KINDS`, leaks first.
         bad_files (`tuple[BadFile, ...]`): Files that cannot be used, then odd ones.
-        limits (`tuple[str, ...]`): What this audit cannot show.
+        limits (`tuple[str, ...]`): What this audit cannot show, and what is odd about the split's file.
         split_hash (`str`, *optional*): Hash of the split, where it is a split file of mgc_hf.
     """
 
@@ -300,7 +300,8 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
         num_unassigned=0 if name is None else sum(item not in parts for item in clips),
         findings=tuple(findings),
         bad_files=_bad_files(corpus, ids, heard),
-        limits=_limits(gtzan, sum(not len(one.landmarks.frames) or one.seconds < 2 for one in heard)),
+        limits=(given.notes if given else ())
+        + _limits(gtzan, sum(not len(one.landmarks.frames) or one.seconds < 2 for one in heard)),
         split_hash=given.hash if given else None,
     )
 

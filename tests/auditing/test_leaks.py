@@ -10,6 +10,7 @@ import soundfile
 from mgc_hf.auditing import AuditResult, audit
 from mgc_hf.data.facts import gtzan_fault_filtered
 from mgc_hf.data.making_splits import make_split
+from mgc_hf.data.protocols import Split
 from mgc_hf.errors import OptionError, RecordError, SplitError
 
 
@@ -59,6 +60,23 @@ def test_segments_of_one_track(collection, tmp_path, songs, audited):
     assert {kind for kind, _ in kinds(result)} == {"track"}
     assert len(result.leaks) >= 6
     assert len(result.split_hash) == 64
+
+
+def test_a_split_file_that_was_edited_is_read_as_it_stands(collection, tmp_path, audited):
+    split = Split("source", "track", None, {"blues/song0": "train", "jazz/song0": "train", "blues/song1": "test"})
+    split.save(tmp_path / "split.json")
+    root = collection()
+    assert audited(root, tmp_path / "split.json").split_hash == split.hash
+    value = json.loads((tmp_path / "split.json").read_text())
+    value["parts"]["test"].append("jazz/song0")
+    (tmp_path / "split.json").write_text(json.dumps(value))
+    result = audited(root, tmp_path / "split.json")
+    assert kinds(result) == [("track", "jazz/song0")]
+    assert result.split_hash is None
+    assert result.limits[0].startswith("split.json is not as mgc_hf wrote it, and was read as it stands: 1 id (jazz/")
+    value["parts"]["train"].remove("jazz/song0")
+    (tmp_path / "split.json").write_text(json.dumps(value))
+    assert "its hash is" in audited(root, tmp_path / "split.json").summary()
 
 
 def test_the_same_artist_in_other_spellings(collection, split_csv, audited):
