@@ -228,12 +228,19 @@ def divide(
     else:
         test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, eval_hop_seconds)
         parts.append(Part("test", test_tracks, assign_parts(test_rows, "test"), whole))
+        labels = np.union1d(labels, test_rows.label)
     found = {part.name: part for part in parts if len(part.rows)}
     absent = [name for name in ("train", "test") if name not in found]
     if absent:
         raise SplitError(
             f"{data.split or corpus.name}: the split has no {' and no '.join(absent)} part; give test data with "
             "--test_dataset, or a split that has both"
+        )
+    untrained = [genres[label] for label in np.setdiff1d(labels, found["train"].rows.label)]
+    if untrained:
+        raise SplitError(
+            f"{data.split or corpus.name}: the split has no training clip of {', '.join(untrained)}, which the model would "
+            "have as a class; give a split that has, or leave these genres out of the data"
         )
     return split, found
 

@@ -1,5 +1,6 @@
 import itertools
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,6 +190,16 @@ def test_a_draw_of_data_with_parts_of_their_own_is_refused(run_values, music_fol
                 shutil.copy(music_folder / genre / f"clip{index}.wav", tmp_path / part / genre)
     with pytest.raises(OptionError, match=r"--train_tracks_per_genre.*parts of its own"):
         divided(run_values, dataset=str(tmp_path), train_tracks_per_genre=2)
+
+
+def test_a_split_that_does_not_train_on_a_genre_is_refused(run_values, finished_run, tmp_path):
+    split = Split.load(finished_run / "split.json")
+    part_of = {item: "test" if item.startswith("metal") else part for item, part in split.part_of.items()}
+    replace(split, part_of=part_of).save(tmp_path / "split.json")
+    with pytest.raises(
+        SplitError, match="the split has no training clip of metal, which the model would have as a class"
+    ):
+        divided(run_values, split=str(tmp_path / "split.json"))
 
 
 def test_a_split_of_another_protocol_is_refused(run_values, finished_run):
