@@ -36,8 +36,10 @@ from mgc_hf.results import DataRecord, RunResult, SplitRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
 
-#: Walks one fold: `(options, recipe) -> record`.
-Walk = Callable[[Options, str], RunResult]
+#: Makes the folder that of a run, once nothing more can be refused: as [`outputs.begin`].
+Begin = Callable[[Path, Split, bool], None]
+#: Walks one fold: `(options, recipe, begin) -> record`.
+Walk = Callable[[Options, str, Begin], RunResult]
 
 
 def is_cross_validation(options: Options) -> bool:
@@ -99,9 +101,17 @@ def cross_validate(options: Options, recipe: str, walk: Walk) -> RunResult:
     if options.train.should_save:
         logger.info("%s", fold_table(splits, genre_of))
         tell_verdict(folder.name, verdict)
-    if options.train.overwrite_output_dir:
-        on_main(lambda: outputs.clear_folder(folder))
-    results = [walk(_fold_options(options, folder, fold), recipe) for fold in range(num_folds)]
+
+    def begin(fold_folder: Path, split: Split, overwrite: bool) -> None:
+        # an earlier run goes as a whole, and not before the first fold has passed all that is checked
+        if overwrite:
+            outputs.clear_folder(folder, num_folds)
+        outputs.begin(fold_folder, split, overwrite)
+
+    results = [
+        walk(_fold_options(options, folder, fold), recipe, outputs.begin if fold else begin)
+        for fold in range(num_folds)
+    ]
     return on_main(lambda: _finish(options, folder, corpus, splits, results, verdict))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
 from mgc_hf.contamination import check_base
-from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
+from mgc_hf.cross_validation import Begin, cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import windowing
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
@@ -99,13 +99,13 @@ def run(options: Options, recipe: str) -> RunResult:
     return result
 
 
-def _walk(options: Options, recipe: str) -> RunResult:
+def _walk(options: Options, recipe: str, begin: Begin = outputs.begin) -> RunResult:
     from transformers import set_seed
 
     from mgc_hf.models.build import finish_model, is_fitted, plan_model
     from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train, trainer_arguments
-    from mgc_hf.training.fitting import check_labels, warn_of_idle
+    from mgc_hf.training.fitting import check_training_rows, warn_of_idle
 
     check_launch(options.train.world_size)
     folder, resume = Path(str(options.train.output_dir)), options.train.resume
@@ -150,13 +150,13 @@ def _walk(options: Options, recipe: str) -> RunResult:
     verdict = judge_split(split, corpus, test_corpus)
     has_floor = options.evaluation.floor and plan.config.model_type != FLOOR_MODEL
     if has_floor:
-        check_labels(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
+        check_training_rows(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
         if is_fitted(model):
             warn_of_idle(list(options.changed), plan.config.model_type)
         tell_verdict(folder.name, verdict)
-    on_main(lambda: outputs.begin(folder, split, overwrite))
+    on_main(lambda: begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
         return parts[part].inputs(extractor, len(genres), augmentation, options.train.seed)

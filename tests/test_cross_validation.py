@@ -125,11 +125,36 @@ def test_overwriting_removes_the_folds_and_nothing_else(run_folder, tmp_path):
         outputs.check_folder(folder, overwrite=True)
 
 
+def test_an_earlier_run_goes_once_nothing_more_is_refused(run_folder, values, tmp_path):
+    folder = copied(run_folder, tmp_path)
+    shutil.copytree(folder / "fold-1", folder / "fold-2")
+    (folder / "fold-1" / "notes.txt").write_text("mine")
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    values = {**values, "output_dir": str(folder), "overwrite_output_dir": True}
+    with pytest.raises(OptionError, match=r"hidden.*hidden_size"):
+        fine_tune(**{**values, "model_config": '{"hidden": 16}'})
+    assert {path for path in folder.rglob("*") if path.is_file()} == before
+
+    class Begun(Exception):
+        pass
+
+    def walk(options, recipe, begin):
+        begin(folder / "fold-0", Split("track", "track", 0, {"a": "train"}), True)
+        raise Begun
+
+    with pytest.raises(Begun):
+        cross_validate(parse_options(argv=[], values=values), "lstm.py", walk)
+    left = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    mine = {"fold-0/split.json", "fold-1/split.json", "fold-1/notes.txt"}
+    assert mine <= left <= {*mine, "LICENSE", *(f"fold-{fold}/LICENSE" for fold in range(3))}
+    outputs.check_folder(folder / "fold-1", overwrite=True)
+
+
 def test_the_table_of_folds_comes_before_any_training(values, tmp_path, caplog):
     class Begun(Exception):
         pass
 
-    def walk(options, recipe):
+    def walk(options, recipe, begin):
         assert options.data.fold == 0
         assert options.train.output_dir == str(tmp_path / "run" / "fold-0")
         raise Begun
