@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.auditing.hearing import Heard, hear
+from mgc_hf.auditing.hearing import HeardClip, hear
 from mgc_hf.data.artists import known, normalised, players
 from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_same_titles, gtzan_track_id, recording_of
 from mgc_hf.data.fingerprint import Match, same_recordings
@@ -383,7 +383,7 @@ def _of_verdict(verdict: Verdict, places: _Places) -> list[Finding]:
     return found
 
 
-def _same_files(ids: list[str], heard: list[Heard], places: _Places) -> list[Finding]:
+def _same_files(ids: list[str], heard: list[HeardClip], places: _Places) -> list[Finding]:
     groups: dict[bytes, list[int]] = defaultdict(list)
     for row, one in enumerate(heard):
         groups[one.samples_digest].append(row)
@@ -403,7 +403,7 @@ def _are_pieces(first: str, second: str) -> bool:
 
 
 def _same_sound(
-    ids: list[str], heard: list[Heard], matches: Iterable[Match], findings: Sequence[Finding], places: _Places
+    ids: list[str], heard: list[HeardClip], matches: Iterable[Match], findings: Sequence[Finding], places: _Places
 ) -> list[Finding]:
     found, told = [], {finding.name for finding in findings if finding.kind == "track"}
     for match in matches:
@@ -446,7 +446,7 @@ def _same_titles(ids: Iterable[str], told: Sequence[Finding], places: _Places) -
     return found
 
 
-def _bad_files(corpus: Corpus, ids: list[str], heard: list[Heard]) -> tuple[BadFile, ...]:
+def _bad_files(corpus: Corpus, ids: list[str], heard: list[HeardClip]) -> tuple[BadFile, ...]:
     bad = [BadFile(fault.file, fault.kind, fault.reason) for fault in corpus.faults if fault.kind != "left_out"]
     odd = [BadFile(item, "odd", note) for item, one in zip(ids, heard, strict=True) for note in one.notes]
     return (*bad, *odd)
