@@ -11,6 +11,7 @@ from mgc_hf.comparison.pair import compare
 from mgc_hf.cross_validation import cross_validate
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError, PublishError, SplitError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.hub.contents import list_contents
 from mgc_hf.hub.dataset import packed_dataset
 from mgc_hf.options import parse_options
@@ -70,6 +71,18 @@ def test_a_fold_is_an_ordinary_run_without_a_validation_part(run_folder):
     assert "model.safetensors" in {content.path for content in list_contents(run_folder / "fold-1")}
     resolved = fold.training.resolved
     assert (resolved["fold"], resolved["num_folds"], resolved["validation_fraction"]) == (1, 2, 0.0)
+
+
+def test_a_fold_that_is_evaluated_is_said_to_be_one(run_folder, music_folder, cache_dir, tmp_path):
+    arguments = {"cache_dir": str(cache_dir), "num_resamples": 100}
+    model = run_folder / "fold-1"
+    result = evaluate(model, str(music_folder), split=model / "split.json", **arguments)
+    assert (result.protocol, result.split.fold, result.split.folds) == ("kfold", 1, None)
+    assert "one fold of a cross-validation alone (fold 1, counted from 0)" in result.split.statement
+    shutil.copy(model / "split.json", tmp_path / "split.json")
+    apart = evaluate(model, str(music_folder), split=tmp_path / "split.json", **arguments)
+    assert apart.split.fold is None
+    assert "alone (which one is not known)" in apart.split.statement
 
 
 def test_the_card_says_where_the_models_are(run_folder):
