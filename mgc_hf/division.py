@@ -421,9 +421,18 @@ def judge_folds(splits: Sequence[Split], corpus: Corpus) -> Verdict:
     return judge(rows, names, "fold")
 
 
-def tell_verdict(name: str, verdict: Verdict) -> None:
-    """Log a verdict before anything is computed: as a warning unless the division is clean."""
-    logger.log(logging.INFO if verdict.status == "clean" else logging.WARNING, "%s: %s", name, verdict.statement)
+def tell_verdict(name: str, verdict: Verdict, split: Split | None = None) -> None:
+    """Log a verdict before anything is computed: as a warning unless the division is clean.
+
+    Args:
+        name (`str`): Of the run.
+        verdict ([`Verdict`]): On its division.
+        split ([`Split`], *optional*): The division: what a published list is known to share is told before the verdict.
+    """
+    level = logging.INFO if verdict.status == "clean" else logging.WARNING
+    if split is not None and PROTOCOLS[split.protocol].listed is not None:
+        logger.log(level, "%s: %s", name, split.statement)
+    logger.log(level, "%s: %s", name, verdict.statement)
 
 
 def _part_tracks(split: Split, artists: dict[str, str | None]) -> list[PartTrack]:

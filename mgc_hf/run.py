@@ -155,7 +155,7 @@ def _walk(options: Options, recipe: str, begin: Begin = outputs.begin) -> RunRes
         _warn_of_idle_options(options, parts)
         if is_fitted(model):
             warn_of_idle(list(options.changed), plan.config.model_type)
-        tell_verdict(folder.name, verdict)
+        tell_verdict(folder.name, verdict, split)
     on_main(lambda: begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
