@@ -13,7 +13,7 @@ from typing import Any
 
 from mgc_hf import outputs
 from mgc_hf.cards.reading import read_card
-from mgc_hf.data.facts import gtzan_track_id
+from mgc_hf.data.facts import gtzan_genre
 from mgc_hf.data.sources import Corpus
 from mgc_hf.division import is_gtzan_corpus
 from mgc_hf.errors import CheckpointError, OptionError
@@ -95,7 +95,7 @@ def _signs(folder: Path) -> Iterator[str]:
             yield f"its {outputs.RESULTS} says that it was trained on {next(filter(_names, sources))}"
         tracks = _value(_json(folder / outputs.RECORDINGS), "tracks")
         heard = [item for part in ("train", "validation") for item in (tracks or {}).get(part, {})]
-        if heard and 2 * sum(gtzan_track_id(item) is not None for item in heard) > len(heard):
+        if heard and 2 * sum(gtzan_genre(item) is not None for item in heard) > len(heard):
             yield f"its {outputs.RECORDINGS} lists tracks of GTZAN ({sorted(heard)[0]}, ...)"
         yield from _signs_of_card(folder / outputs.CARD)
     named = sorted(key for key, value in _json(folder / _CONFIG).items() if _names(value))

@@ -17,7 +17,15 @@ from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.sources import Corpus
 from mgc_hf.data.verdict import Verdict
 from mgc_hf.distributed import check_launch, in_turn, on_main
-from mgc_hf.division import artists_of, fold_splits, judge_folds, leak_of_base, read_corpora, tell_verdict
+from mgc_hf.division import (
+    artists_of,
+    fold_splits,
+    judge_folds,
+    leak_of_base,
+    leak_statement,
+    read_corpora,
+    tell_verdict,
+)
 from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
 from mgc_hf.floor import judge_floor
@@ -28,8 +36,10 @@ from mgc_hf.results import DataRecord, RunResult, SplitRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
 
-#: Walks one fold: `(options, recipe) -> record`.
-Walk = Callable[[Options, str], RunResult]
+#: Makes the folder that of a run, once nothing more can be refused: as [`outputs.begin`].
+Begin = Callable[[Path, Split, bool], None]
+#: Walks one fold: `(options, recipe, begin) -> record`.
+Walk = Callable[[Options, str, Begin], RunResult]
 
 
 def is_cross_validation(options: Options) -> bool:
@@ -91,9 +101,17 @@ def cross_validate(options: Options, recipe: str, walk: Walk) -> RunResult:
     if options.train.should_save:
         logger.info("%s", fold_table(splits, genre_of))
         tell_verdict(folder.name, verdict)
-    if options.train.overwrite_output_dir:
-        on_main(lambda: outputs.clear_folder(folder))
-    results = [walk(_fold_options(options, folder, fold), recipe) for fold in range(num_folds)]
+
+    def begin(fold_folder: Path, split: Split, overwrite: bool) -> None:
+        # an earlier run goes as a whole, and not before the first fold has passed all that is checked
+        if overwrite:
+            outputs.clear_folder(folder, num_folds)
+        outputs.begin(fold_folder, split, overwrite)
+
+    results = [
+        walk(_fold_options(options, folder, fold), recipe, outputs.begin if fold else begin)
+        for fold in range(num_folds)
+    ]
     return on_main(lambda: _finish(options, folder, corpus, splits, results, verdict))
 
 
@@ -171,6 +189,13 @@ def _finish(
         seed=options.train.seed,
         num_resamples=options.evaluation.num_resamples,
     )
+    statement = leak_statement(
+        f"{PROTOCOLS['kfold'].statement} These are all {len(splits)} folds together, which keep each "
+        f"{options.data.fold_groups} in one: each figure is of the predictions of all models, each on the tracks that it was "
+        "not trained on. There was no validation part: no epoch was chosen by its score.",
+        _repeated([path.parent for path in records]),
+        compared=False,
+    )
     first, leaks = results[0], {result.leaky for result in results}
     leaky = True if True in leaks else None if None in leaks else False
     leaky, of_base = leak_of_base(leaky, first.model.contamination)
@@ -198,9 +223,7 @@ def _finish(
             splits[0].unit,
             splits[0].seed,
             joined,
-            f"{PROTOCOLS['kfold'].statement} These are all {len(splits)} folds together, which keep each "
-            f"{options.data.fold_groups} in one: each figure is of the predictions of all models, each on the tracks that it was "
-            f"not trained on. There was no validation part: no epoch was chosen by its score.{of_base} {verdict.statement}",
+            f"{statement}{of_base} {verdict.statement}",
             verdict=verdict.to_record(),
             folds=[result.data.tracks["test"] for result in results],
         ),
@@ -212,6 +235,16 @@ def _finish(
     outputs.save_resolved(folder, record.public_options({**options.resolved, **options.changed}))
     write_report(result, predictions, folder, None, floor_predictions)
     return result
+
+
+def _repeated(folders: Sequence[Path]) -> list[str]:
+    """Return the tracks whose samples are in the test parts of several folds, so that a model tested on them knew them."""
+    found: dict[str, dict[str, int]] = {}
+    for fold, folder in enumerate(folders):
+        kept = outputs.read_recordings(folder)
+        for track_id, digest in (kept.tracks.get("test", {}) if kept else {}).items():
+            found.setdefault(digest, {})[track_id] = fold
+    return sorted(track_id for folds in found.values() if len(set(folds.values())) > 1 for track_id in folds)
 
 
 def join_predictions(folder: Path, name: str, splits: Sequence[Split]) -> Predictions:

@@ -228,12 +228,19 @@ def divide(
     else:
         test_rows = cut_tracks(test_tracks, label_ids(test_corpus, genres), extractor, eval_hop_seconds)
         parts.append(Part("test", test_tracks, assign_parts(test_rows, "test"), whole))
+        labels = np.union1d(labels, test_rows.label)
     found = {part.name: part for part in parts if len(part.rows)}
     absent = [name for name in ("train", "test") if name not in found]
     if absent:
         raise SplitError(
             f"{data.split or corpus.name}: the split has no {' and no '.join(absent)} part; give test data with "
             "--test_dataset, or a split that has both"
+        )
+    untrained = [genres[label] for label in np.setdiff1d(labels, found["train"].rows.label)]
+    if untrained:
+        raise SplitError(
+            f"{data.split or corpus.name}: the split has no training clip of {', '.join(untrained)}, which the model would "
+            "have as a class; give a split that has, or leave these genres out of the data"
         )
     return split, found
 
@@ -325,8 +332,9 @@ def choose_split(
             f"protocol {data.protocol} is a list of GTZAN's own tracks, and cannot be had for {corpus.name}: its clips "
             "are not named and sorted as GTZAN's are. Divide by --protocol track or artist"
         )
-    # pieces that somebody has cut from one GTZAN track (blues.00000.3) stay together as that track does
-    recordings = [recording_of(item) for item in ids]
+    # pieces that somebody has cut from one GTZAN track (blues.00000.3), and copies of it, stay together as that track does
+    by_segment = PROTOCOLS[data.protocol].unit == "segment"
+    recordings = ids if by_segment else [recording_of(item) for item in ids]
     genre_of = dict(zip(recordings, names, strict=True))
     artist_of: dict[str, str | None] = {}
     if data.protocol == "artist" or data.fold_groups == "artist":
@@ -413,9 +421,18 @@ def judge_folds(splits: Sequence[Split], corpus: Corpus) -> Verdict:
     return judge(rows, names, "fold")
 
 
-def tell_verdict(name: str, verdict: Verdict) -> None:
-    """Log a verdict before anything is computed: as a warning unless the division is clean."""
-    logger.log(logging.INFO if verdict.status == "clean" else logging.WARNING, "%s: %s", name, verdict.statement)
+def tell_verdict(name: str, verdict: Verdict, split: Split | None = None) -> None:
+    """Log a verdict before anything is computed: as a warning unless the division is clean.
+
+    Args:
+        name (`str`): Of the run.
+        verdict ([`Verdict`]): On its division.
+        split ([`Split`], *optional*): The division: what a published list is known to share is told before the verdict.
+    """
+    level = logging.INFO if verdict.status == "clean" else logging.WARNING
+    if split is not None and PROTOCOLS[split.protocol].listed is not None:
+        logger.log(level, "%s: %s", name, split.statement)
+    logger.log(level, "%s: %s", name, verdict.statement)
 
 
 def _part_tracks(split: Split, artists: dict[str, str | None]) -> list[PartTrack]:
@@ -457,6 +474,26 @@ def leak_statement(statement: str, leak: Sequence[str], compared: bool) -> str:
         if compared
         else statement
     )
+
+
+def leak_of_split(split: Split, verdict: Verdict, repeated: Sequence[str], compared: bool) -> tuple[bool, str]:
+    """Return whether an evaluation by a split leaks, and what the split does, in words.
+
+    Args:
+        split ([`Split`]): The division.
+        verdict ([`Verdict`]): On it. A track in more than one part is a leak; an artist in more than one is told, but
+            only some protocols keep artists apart.
+        repeated (`Sequence[str]`): Test tracks whose samples were trained or validated on.
+        compared (`bool`): Whether that none are is to be told.
+    """
+    if split.leaky:
+        return True, split.statement
+    shared = sum(leak.kind == "track" for leak in verdict.leaks)
+    statement = leak_statement(split.statement, repeated, compared)
+    if shared and not repeated:
+        verb = "track is" if shared == 1 else "tracks are"
+        statement = f"This evaluation is leaky: {shared} {verb} in more than one part, as other files or as pieces."
+    return bool(shared or repeated), statement
 
 
 def leak_of_base(leaky: bool | None, why: str | None) -> tuple[bool | None, str]:

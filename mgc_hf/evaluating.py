@@ -21,11 +21,12 @@ from mgc_hf.division import (
     judge_split,
     label_ids,
     leak_of_base,
+    leak_of_split,
     leak_statement,
     leave_out_unknown,
     recordings,
 )
-from mgc_hf.errors import CheckpointError, OptionError
+from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
 from mgc_hf.hub import fetch_files, patient_reading
@@ -128,11 +129,15 @@ def evaluate(
     leak = sorted(name for name, digest in tested.items() if digest in (known or ()))
     leaky: bool | None
     if given is not None:
-        protocol, leaky = given.protocol, given.leaky or bool(leak)
-        statement = given.statement if given.leaky else leak_statement(given.statement, leak, known is not None)
         verdict = judge_split(given, corpus)
+        leaky, statement = leak_of_split(given, verdict, leak, known is not None)
+        protocol, fold = given.protocol, None
+        if protocol == "kfold":
+            fold = _fold_of(given, Path(str(split)))
+            which = "which one is not known" if fold is None else f"fold {fold}, counted from 0"
+            statement += f" This is one fold of a cross-validation alone ({which})."
         statement = f"{statement} {verdict.statement}"
-        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record())
+        division = SplitRecord(given.unit, given.seed, given.hash, statement, verdict=verdict.to_record(), fold=fold)
     else:
         protocol, leaky = EXTERNAL, None if known is None else bool(leak)
         statement = "All of the data was evaluated."
@@ -173,6 +178,15 @@ def evaluate(
     if output_dir is not None:
         write_report(result, predictions, Path(output_dir), None)
     return result
+
+
+def _fold_of(split: Split, path: Path) -> int | None:
+    """Return which fold a split file is of, by the record of the run beside it; `None` where there is none of it."""
+    try:
+        described = RunResult.load(path.expanduser().parent / outputs.RESULTS).split
+    except RecordError:
+        return None
+    return described.fold if described.hash == split.hash else None
 
 
 def _described(model: str, revision: str | None, classifier: Any) -> Path | None:

@@ -33,7 +33,7 @@ def fit_floor(
         seconds that it took, features included.
 
     Raises:
-        OptionError: The training part cannot be fitted (`training.fitting.check_labels`).
+        OptionError: The training part cannot be fitted (`training.fitting.check_training_rows`).
     """
     from mgc_hf.models.build import build_model
     from mgc_hf.training.fitting import fit_model

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,13 +90,21 @@ def _holds_a_run(folder: Path) -> bool:
     return ours or any(_holds_a_run(path) for path in fold_folders(folder))
 
 
-def clear_folder(folder: Path) -> None:
-    """Remove an earlier run's own files from the folder and its fold folders, and nothing else that lies in it."""
+def clear_folder(folder: Path, num_folds: int = 0, kept: Collection[str] = ()) -> None:
+    """Remove an earlier run's own files from the folder and its fold folders, and nothing else that lies in it.
+
+    Args:
+        folder (`Path`): The folder.
+        num_folds (`int`, *optional*, defaults to 0): So many fold folders are to be used again: their split files stay, by
+            which they are known as ours until the new fold begins.
+        kept (`Collection[str]`, *optional*): Files of the folder that stay.
+    """
     if not folder.is_dir():
         return
+    again = [fold_folder(folder, fold) for fold in range(num_folds)]
     for fold in fold_folders(folder):
         if not fold.is_symlink():
-            clear_folder(fold)
+            clear_folder(fold, kept=(SPLIT,) if fold in again else ())
             if not any(fold.iterdir()):
                 fold.rmdir()
     for path in folder.iterdir():
@@ -104,7 +112,7 @@ def clear_folder(folder: Path) -> None:
             continue
         if path.is_dir() and path.name.startswith(_CHECKPOINTS):
             shutil.rmtree(path)
-        elif path.name in _OUR_FILES or path.name.endswith(_CODE):
+        elif (path.name in _OUR_FILES and path.name not in kept) or path.name.endswith(_CODE):
             path.unlink()
     for name in (*PICTURE_FILES.values(), *WIDGET_FILES.values(), EVAL_RESULTS_FILE):
         file = folder / name

@@ -408,11 +408,17 @@ class RunResult:
 
     @property
     def leak(self) -> str:
-        """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart), or `leak not known` where
-        the training recordings of a finished model are not, or the weights it began from may know the test part."""
+        """`leaky`, `leak-free by track` (or `by artist`, where the protocol keeps artists apart, with the tracks that have
+        none), or `leak not known` where the training recordings of a finished model are not, or the weights it began from
+        may know the test part."""
         resolved = {} if self.training is None else self.training.resolved
         by_artist = self.protocol == "artist" or resolved.get("fold_groups") == "artist"
+        verdict = self.split.verdict
+        if verdict is not None and any(leak.kind == "artist" for leak in verdict.leaks):
+            by_artist = False  # artists of the test data, or of a split file that was not drawn so
         apart = "artist" if by_artist else "track"
+        if by_artist and verdict is not None and verdict.num_unknown:
+            apart += f" as far as known ({verdict.num_unknown} tracks without one)"
         return {True: "leaky", False: f"leak-free by {apart}", None: "leak not known"}[self.leaky]
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 from mgc_hf import outputs, record, resuming
 from mgc_hf.augment import Augmentation
 from mgc_hf.contamination import check_base
-from mgc_hf.cross_validation import cross_validate, fold_sentence, is_cross_validation
+from mgc_hf.cross_validation import Begin, cross_validate, fold_sentence, is_cross_validation
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import windowing
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
@@ -23,7 +23,7 @@ from mgc_hf.division import (
     divide,
     judge_split,
     leak_of_base,
-    leak_statement,
+    leak_of_split,
     read_corpora,
     recordings,
     tell_verdict,
@@ -99,13 +99,13 @@ def run(options: Options, recipe: str) -> RunResult:
     return result
 
 
-def _walk(options: Options, recipe: str) -> RunResult:
+def _walk(options: Options, recipe: str, begin: Begin = outputs.begin) -> RunResult:
     from transformers import set_seed
 
     from mgc_hf.models.build import finish_model, is_fitted, plan_model
     from mgc_hf.models.fine_tuning import FineTuning
     from mgc_hf.training import find_resumable, predict, save_model_folder, train, trainer_arguments
-    from mgc_hf.training.fitting import check_labels, warn_of_idle
+    from mgc_hf.training.fitting import check_training_rows, warn_of_idle
 
     check_launch(options.train.world_size)
     folder, resume = Path(str(options.train.output_dir)), options.train.resume
@@ -155,13 +155,13 @@ def _walk(options: Options, recipe: str) -> RunResult:
     verdict = judge_split(split, corpus, test_corpus)
     has_floor = options.evaluation.floor and plan.config.model_type != FLOOR_MODEL
     if has_floor:
-        check_labels(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
+        check_training_rows(parts["train"].rows.label, "give more data, or leave the floor out with --floor false")
     if options.train.should_save:
         _warn_of_idle_options(options, parts)
         if is_fitted(model):
             warn_of_idle(list(options.changed), plan.config.model_type)
-        tell_verdict(folder.name, verdict)
-    on_main(lambda: outputs.begin(folder, split, overwrite))
+        tell_verdict(folder.name, verdict, split)
+    on_main(lambda: begin(folder, split, overwrite))
 
     def inputs(part: str, augmentation: Augmentation | None = None) -> Any:
         return parts[part].inputs(extractor, len(genres), augmentation, options.train.seed)
@@ -191,10 +191,10 @@ def _walk(options: Options, recipe: str) -> RunResult:
     predictions = Predictions.concatenate(judged)
 
     def document() -> RunResult:
+        leaky: bool | None
         heard = {name: recordings(part) for name, part in parts.items()}
         trained = {digest for name in heard if name != "test" for digest in heard[name].values()}
-        tested = heard["test"] if test_corpus is not None else {}
-        leak = sorted(name for name, digest in tested.items() if digest in trained)
+        repeated = sorted(name for name, digest in heard["test"].items() if digest in trained)
         test = predictions.of_part("test")
         track, segment = score(
             test,
@@ -203,8 +203,8 @@ def _walk(options: Options, recipe: str) -> RunResult:
             seed=options.train.seed,
             num_resamples=options.evaluation.num_resamples,
         )
-        statement = leak_statement(split.statement, leak, test_corpus is not None)
-        leaky, of_base = leak_of_base(split.leaky or bool(leak), contamination)
+        leaky, statement = leak_of_split(split, verdict, repeated, test_corpus is not None)
+        leaky, of_base = leak_of_base(leaky, contamination)
         statement += of_base
         if options.data.fold is not None:
             statement = f"{statement} {fold_sentence(options.data)}"

@@ -11,6 +11,7 @@ from mgc_hf.comparison.pair import compare
 from mgc_hf.cross_validation import cross_validate
 from mgc_hf.data.protocols import Split
 from mgc_hf.errors import CheckpointError, OptionError, PublishError, SplitError
+from mgc_hf.evaluating import evaluate
 from mgc_hf.hub.contents import list_contents
 from mgc_hf.hub.dataset import packed_dataset
 from mgc_hf.options import parse_options
@@ -72,6 +73,18 @@ def test_a_fold_is_an_ordinary_run_without_a_validation_part(run_folder):
     assert (resolved["fold"], resolved["num_folds"], resolved["validation_fraction"]) == (1, 2, 0.0)
 
 
+def test_a_fold_that_is_evaluated_is_said_to_be_one(run_folder, music_folder, cache_dir, tmp_path):
+    arguments = {"cache_dir": str(cache_dir), "num_resamples": 100}
+    model = run_folder / "fold-1"
+    result = evaluate(model, str(music_folder), split=model / "split.json", **arguments)
+    assert (result.protocol, result.split.fold, result.split.folds) == ("kfold", 1, None)
+    assert "one fold of a cross-validation alone (fold 1, counted from 0)" in result.split.statement
+    shutil.copy(model / "split.json", tmp_path / "split.json")
+    apart = evaluate(model, str(music_folder), split=tmp_path / "split.json", **arguments)
+    assert apart.split.fold is None
+    assert "alone (which one is not known)" in apart.split.statement
+
+
 def test_the_card_says_where_the_models_are(run_folder):
     card = (run_folder / "README.md").read_text(encoding="utf-8")
     assert "a cross-validation: 2 models, each a `MelLstmForAudioClassification`" in card
@@ -125,11 +138,36 @@ def test_overwriting_removes_the_folds_and_nothing_else(run_folder, tmp_path):
         outputs.check_folder(folder, overwrite=True)
 
 
+def test_an_earlier_run_goes_once_nothing_more_is_refused(run_folder, values, tmp_path):
+    folder = copied(run_folder, tmp_path)
+    shutil.copytree(folder / "fold-1", folder / "fold-2")
+    (folder / "fold-1" / "notes.txt").write_text("mine")
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    values = {**values, "output_dir": str(folder), "overwrite_output_dir": True}
+    with pytest.raises(OptionError, match=r"hidden.*hidden_size"):
+        fine_tune(**{**values, "model_config": '{"hidden": 16}'})
+    assert {path for path in folder.rglob("*") if path.is_file()} == before
+
+    class Begun(Exception):
+        pass
+
+    def walk(options, recipe, begin):
+        begin(folder / "fold-0", Split("track", "track", 0, {"a": "train"}), True)
+        raise Begun
+
+    with pytest.raises(Begun):
+        cross_validate(parse_options(argv=[], values=values), "lstm.py", walk)
+    left = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    mine = {"fold-0/split.json", "fold-1/split.json", "fold-1/notes.txt"}
+    assert mine <= left <= {*mine, "LICENSE", *(f"fold-{fold}/LICENSE" for fold in range(3))}
+    outputs.check_folder(folder / "fold-1", overwrite=True)
+
+
 def test_the_table_of_folds_comes_before_any_training(values, tmp_path, caplog):
     class Begun(Exception):
         pass
 
-    def walk(options, recipe):
+    def walk(options, recipe, begin):
         assert options.data.fold == 0
         assert options.train.output_dir == str(tmp_path / "run" / "fold-0")
         raise Begun

@@ -1,11 +1,12 @@
 import itertools
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from mgc_hf.data.facts import gtzan_fault_filtered
+from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
 from mgc_hf.data.protocols import Split
 from mgc_hf.division import (
     choose_split,
@@ -116,6 +117,28 @@ def test_pieces_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_p
     assert all(len(parts) == 1 for parts in parts_of.values())
 
 
+def test_copies_of_one_gtzan_track_stay_together(run_values, music_folder, tmp_path):
+    """A folder may hold a track as .wav and as .flac: its ids are whole names then, and it is one track all the same."""
+    for genre in ("blues", "jazz", "metal"):
+        for index in range(6):
+            track, form = divmod(index, 2)
+            target = tmp_path / ("wav", "other")[form] / genre / f"{genre}.{track:05}.wav"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(music_folder / genre / f"clip{index}.wav", target)
+    table = [f"{path},{path.parent.name}" for path in sorted(tmp_path.rglob("*.wav"))]
+    (tmp_path / "clips.csv").write_text("\n".join(["path,genre", *table]) + "\n", encoding="utf-8")
+    splits = [
+        divided(run_values, dataset=str(tmp_path / "clips.csv"), protocol="kfold", num_folds=3, fold=1)[0],
+        divided(run_values, dataset=str(tmp_path / "clips.csv"), split_seed=1)[0],
+    ]
+    for split in splits:
+        assert len(split.part_of) == 18
+        held = {(recording_of(item), part) for item, part in split.part_of.items()}
+        assert len(held) == 9
+    segments, _ = divided(run_values, dataset=str(tmp_path / "clips.csv"), protocol="segment")
+    assert len(set(segments.part_of.values())) == 3
+
+
 def test_under_segment_tracks_are_on_both_sides(run_values):
     split, parts = divided(run_values, protocol="segment")
     assert split.unit == "segment"
@@ -167,6 +190,16 @@ def test_a_draw_of_data_with_parts_of_their_own_is_refused(run_values, music_fol
                 shutil.copy(music_folder / genre / f"clip{index}.wav", tmp_path / part / genre)
     with pytest.raises(OptionError, match=r"--train_tracks_per_genre.*parts of its own"):
         divided(run_values, dataset=str(tmp_path), train_tracks_per_genre=2)
+
+
+def test_a_split_that_does_not_train_on_a_genre_is_refused(run_values, finished_run, tmp_path):
+    split = Split.load(finished_run / "split.json")
+    part_of = {item: "test" if item.startswith("metal") else part for item, part in split.part_of.items()}
+    replace(split, part_of=part_of).save(tmp_path / "split.json")
+    with pytest.raises(
+        SplitError, match="the split has no training clip of metal, which the model would have as a class"
+    ):
+        divided(run_values, split=str(tmp_path / "split.json"))
 
 
 def test_a_split_of_another_protocol_is_refused(run_values, finished_run):

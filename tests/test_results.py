@@ -342,6 +342,18 @@ def test_summary_and_interval_in_words():
     assert leaky.summary().splitlines()[3:] == ["protocol track (leaky), seed 3", leaky.split.statement]
 
 
+def test_leak_free_by_artist_is_said_as_far_as_it_is_known():
+    def said(num_unknown, *leaks, protocol="artist"):
+        verdict = VerdictRecord("not provable", list(leaks), 1000, num_unknown)
+        one = result(protocol=protocol)
+        return dataclasses.replace(one, split=dataclasses.replace(one.split, verdict=verdict)).leak
+
+    assert said(0) == "leak-free by artist"
+    assert said(81) == "leak-free by artist as far as known (81 tracks without one)"
+    assert said(81, protocol="track") == "leak-free by track"
+    assert said(0, LeakRecord("artist", "Queen", {"train": 1, "test": 1})) == "leak-free by track"
+
+
 def test_pictures_that_belong_to_a_record():
     one_split = dataclasses.replace(result().split, folds=None)
     assert result(split=one_split).pictures[4:] == ["training_curves", "waveforms", "mel_spectrograms"]

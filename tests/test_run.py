@@ -282,6 +282,24 @@ def test_test_recordings_that_were_trained_on_are_a_leak(run_values, other_folde
     assert "blues/renamed" in result.split.statement
 
 
+def test_a_track_of_the_test_part_that_is_trained_on_is_a_leak(run_values, music_folder, tmp_path):
+    """Data with parts of their own that hold one track of GTZAN twice: as the same samples, and at half the level."""
+    for part, indices in (("train", range(4)), ("test", (3, 4))):
+        for genre in ("blues", "jazz"):
+            (tmp_path / part / genre).mkdir(parents=True)
+            for index in indices:
+                name = f"{genre}.{index:05}.wav" if genre == "blues" else f"{part} {index}.wav"
+                samples, rate = soundfile.read(music_folder / genre / f"clip{index}.wav")
+                level = 0.5 if (part, genre) == ("test", "blues") else 1.0
+                soundfile.write(tmp_path / part / genre / name, level * samples, rate)
+    values = {**run_values, "num_train_epochs": 1, "pictures": False, "validation_fraction": 0}
+    result = fine_tune(**{**values, "dataset": str(tmp_path)}, output_dir=str(tmp_path / "run"))
+    assert result.leaky is True
+    assert "1 of the test recordings are, sample for sample," in result.split.statement
+    assert "jazz/test 3" in result.split.statement
+    assert "1 track is in more than one part: blues.00003 (train 1, test 1)" in result.split.statement
+
+
 def test_unknown_labels_of_the_test_data_are_listed(run_values, other_folder, tmp_path):
     theirs = tmp_path / "theirs"
     shutil.copytree(other_folder, theirs)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardClip:
     """One clip as it was heard.
 
     Args:
@@ -35,7 +35,7 @@ class Heard:
     notes: tuple[str, ...]
 
 
-def hear(dataset: "datasets.Dataset") -> Iterator[Heard]:
+def hear(dataset: "datasets.Dataset") -> Iterator[HeardClip]:
     """Hear every clip of a data set once, in its order, on a few threads.
 
     Args:
@@ -48,7 +48,7 @@ def hear(dataset: "datasets.Dataset") -> Iterator[Heard]:
         yield heard
 
 
-def _hear(audio: dict[str, Any]) -> Heard:
+def _hear(audio: dict[str, Any]) -> HeardClip:
     content, path = audio["bytes"], audio["path"]
     if content is None:
         try:
@@ -60,7 +60,7 @@ def _hear(audio: dict[str, Any]) -> Heard:
         digest = hashlib.sha256(content)
     decoded = decode(path if content is None else content, FINGERPRINT_RATE, name=path)
     samples = decoded.samples
-    return Heard(
+    return HeardClip(
         digest.digest(),
         hashlib.sha256(samples.data).digest(),
         fingerprint(samples),

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.auditing.hearing import Heard, hear
+from mgc_hf.auditing.hearing import HeardClip, hear
 from mgc_hf.data.artists import known, normalised, players
 from mgc_hf.data.facts import gtzan_artists, gtzan_genre, gtzan_same_titles, gtzan_track_id, recording_of
 from mgc_hf.data.fingerprint import Match, same_recordings
@@ -89,7 +89,7 @@ class AuditResult:
         num_unassigned (`int`): Tracks of the data that the split does not list.
         findings (`tuple[Finding, ...]`): In the order of `KINDS`, leaks first.
         bad_files (`tuple[BadFile, ...]`): Files that cannot be used, then odd ones.
-        limits (`tuple[str, ...]`): What this audit cannot show.
+        limits (`tuple[str, ...]`): What this audit cannot show, and what is odd about the split's file.
         split_hash (`str`, *optional*): Hash of the split, where it is a split file of mgc_hf.
     """
 
@@ -275,14 +275,16 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
     heard = list(hear(corpus.dataset))
     findings, num_unknown = [], 0
     if name is not None:
-        rows = [PartTrack(part, _recording(item), places.artist(item)) for item, its in parts.items() for part in its]
+        rows = [
+            PartTrack(part, recording_of(item), places.artist(item)) for item, its in parts.items() for part in its
+        ]
         verdict = judge(rows)
         num_unknown = verdict.num_unknown
         findings += _of_verdict(verdict, places)
     ids = list(corpus.dataset["track_id"])
     findings += _same_files(ids, heard, places)
     matches = same_recordings([one.landmarks for one in heard])
-    findings += _same_sound(ids, heard, matches, places)
+    findings += _same_sound(ids, heard, matches, findings, places)
     if gtzan:
         findings += _same_titles({*ids, *parts}, findings, places)
     order = list(KINDS)
@@ -298,7 +300,8 @@ def audit_corpus(corpus: Corpus, split: Sequence[str] = ()) -> AuditResult:
         num_unassigned=0 if name is None else sum(item not in parts for item in clips),
         findings=tuple(findings),
         bad_files=_bad_files(corpus, ids, heard),
-        limits=_limits(gtzan, sum(not len(one.landmarks.frames) or one.seconds < 2 for one in heard)),
+        limits=(given.notes if given else ())
+        + _limits(gtzan, sum(not len(one.landmarks.frames) or one.seconds < 2 for one in heard)),
         split_hash=given.hash if given else None,
     )
 
@@ -361,32 +364,26 @@ class _Places:
         return Finding(kind, name or places[0].track_id, leak, places, evidence)
 
 
-def _recording(item: str) -> str:
-    """Return the recording that an id names; two files of one GTZAN id have their whole names as ids."""
-    stem = Path(item).stem if gtzan_track_id(item) is None else item
-    return recording_of(stem) if gtzan_track_id(stem) else item
-
-
 def _of_verdict(verdict: Verdict, places: _Places) -> list[Finding]:
     by_recording: dict[str, list[str]] = defaultdict(list)
     by_player: dict[str, list[str]] = defaultdict(list)
     who = players(places.artist(item) for item in places.parts)
     for item in places.parts:
-        by_recording[_recording(item)].append(item)
+        by_recording[recording_of(item)].append(item)
         artist = places.artist(item)
         for player in who.get(artist, ()) if artist and known(artist) else ():
             by_player[player].append(item)
     found = []
     for leak in verdict.leaks:
         items = by_recording[leak.name] if leak.kind == "track" else by_player[normalised(leak.name)]
-        if leak.kind == "artist" and len({_recording(item) for item in items}) == 1:
+        if leak.kind == "artist" and len({recording_of(item) for item in items}) == 1:
             continue  # told as the same track
         evidence = "its id stands in these parts" if leak.kind == "track" else "by the names of the artists"
         found.append(places.finding(leak.kind, items, evidence, leak.name))
     return found
 
 
-def _same_files(ids: list[str], heard: list[Heard], places: _Places) -> list[Finding]:
+def _same_files(ids: list[str], heard: list[HeardClip], places: _Places) -> list[Finding]:
     groups: dict[bytes, list[int]] = defaultdict(list)
     for row, one in enumerate(heard):
         groups[one.samples_digest].append(row)
@@ -399,14 +396,23 @@ def _same_files(ids: list[str], heard: list[Heard], places: _Places) -> list[Fin
     return found
 
 
-def _same_sound(ids: list[str], heard: list[Heard], matches: Iterable[Match], places: _Places) -> list[Finding]:
-    found = []
+def _are_pieces(first: str, second: str) -> bool:
+    """Whether two ids of one track are of different pieces cut from it (`blues.00000.1`, `blues.00000.2`)."""
+    names = {item if gtzan_track_id(item) else Path(item).stem for item in (first, second)}
+    return len(names) == 2 and recording_of(first) not in names
+
+
+def _same_sound(
+    ids: list[str], heard: list[HeardClip], matches: Iterable[Match], findings: Sequence[Finding], places: _Places
+) -> list[Finding]:
+    found, told = [], {finding.name for finding in findings if finding.kind == "track"}
     for match in matches:
         first, second = ids[match.first], ids[match.second]
         if heard[match.first].samples_digest == heard[match.second].samples_digest:
             continue  # told as the same file
-        if _recording(first) == _recording(second):
-            continue  # pieces of one track: told as that, where they are in two parts
+        recording = recording_of(first)
+        if recording == recording_of(second) and (recording in told or _are_pieces(first, second)):
+            continue  # told as the same track, or other pieces of it
         evidence = (
             f"{match.overlap_seconds:.1f} s together, the second from {match.offset_seconds:+.1f} s of the first; "
             f"{100 * match.share:.0f} % of the spectral peaks coincide"
@@ -427,7 +433,7 @@ def _same_titles(ids: Iterable[str], told: Sequence[Finding], places: _Places) -
     titles, seen, found = gtzan_same_titles(), set(), []
     held: dict[str, list[str]] = defaultdict(list)
     for item in sorted(ids):
-        held[_recording(item)].append(item)
+        held[recording_of(item)].append(item)
     for recording in held:
         group = tuple(sorted(one for one in (recording, *titles.get(recording, ())) if one in held))
         if len(group) < 2 or group in seen:
@@ -440,7 +446,7 @@ def _same_titles(ids: Iterable[str], told: Sequence[Finding], places: _Places) -
     return found
 
 
-def _bad_files(corpus: Corpus, ids: list[str], heard: list[Heard]) -> tuple[BadFile, ...]:
+def _bad_files(corpus: Corpus, ids: list[str], heard: list[HeardClip]) -> tuple[BadFile, ...]:
     bad = [BadFile(fault.file, fault.kind, fault.reason) for fault in corpus.faults if fault.kind != "left_out"]
     odd = [BadFile(item, "odd", note) for item, one in zip(ids, heard, strict=True) for note in one.notes]
     return (*bad, *odd)

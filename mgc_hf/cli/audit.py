@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mgc_hf.errors import OptionError
+from mgc_hf.errors import MgcHfError, OptionError
 
 
 def audit_command(
@@ -59,7 +59,7 @@ def audit_command(
     """Find what a split leaks and which files are bad; or, of a published model, what is missing to trust its figure.
 
     Exit status: 0 when nothing was found, 1 for a leak, a file that cannot be used, or a figure that cannot be trusted
-    as it stands, 2 for wrong usage.
+    as it stands, 2 for wrong usage, or where nothing could be audited (no such data, a split that cannot be read).
     """
     from mgc_hf.cli.console import set_up_progress
     from mgc_hf.data.given_splits import is_part_list
@@ -80,15 +80,21 @@ def audit_command(
         columns = column_names(dataset_columns, "--dataset_columns")
     data: dict[str, Any] = {"cache_dir": cache_dir, "min_seconds": min_seconds, "columns": columns, "audio": audio}
     result: Any
-    if models:
-        from mgc_hf.auditing.published import audit_model
+    try:
+        if models:
+            from mgc_hf.auditing.published import audit_model
 
-        result = audit_model(models[0], dataset, lists, revision=revision, dataset_revision=dataset_revision, **data)
-    else:
-        from mgc_hf.auditing.leaks import audit
+            result = audit_model(
+                models[0], dataset, lists, revision=revision, dataset_revision=dataset_revision, **data
+            )
+        else:
+            from mgc_hf.auditing.leaks import audit
 
-        assert dataset is not None
-        result = audit(dataset, lists, revision=dataset_revision, **data)
+            assert dataset is not None
+            result = audit(dataset, lists, revision=dataset_revision, **data)
+    except MgcHfError as error:
+        error.exit_status = 2  # 1 says that something was found
+        raise
     if output is not None:
         result.save(output)
     if as_json:

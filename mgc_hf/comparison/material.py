@@ -254,10 +254,9 @@ def _read(given: str) -> RunEntry:
         source, (outputs.FLOOR, outputs.AUDIT, PICTURE_FILES["waveforms"], PICTURE_FILES["mel_spectrograms"])
     )
     result, folder = found.result, found.folder
-    if result.split.fold is not None:
-        raise RecordError(
-            f"{source}: is one fold of a cross-validation; give the folder that holds all of them, {source}/.."
-        )
+    if result.split.fold is not None or (result.protocol == "kfold" and result.split.folds is None):
+        way = "judge all of the data, without --split" if result.training is None else f"give all of them, {source}/.."
+        raise RecordError(f"{source}: is one fold of a cross-validation alone, whose figures are of its tracks; {way}")
     folds = _read_folds(folder) if result.split.folds is not None else ()
     system = identify(result if result.training is not None or not folds else folds[0])
     return RunEntry(

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -111,12 +112,15 @@ def gtzan_track_id(stem: str) -> str | None:
 
 
 def gtzan_genre(track_id: str) -> str | None:
-    """Return the genre that a GTZAN track id names, `None` where it is no such id."""
-    match = _TRACK_ID.fullmatch(track_id)
+    """Return the genre that the id of a track of GTZAN names, `None` where it is no such id."""
+    match = _TRACK_ID.fullmatch(recording_of(track_id))
     return match["genre"] if match else None
 
 
 def recording_of(track_id: str) -> str:
-    """Return the track that a piece was cut from (`blues.00000.3` -> `blues.00000`); any other id is its own track."""
-    match = _TRACK_ID.fullmatch(track_id)
+    """Return the track that an id means: `blues.00000` of a piece cut from it (`blues.00000.3`) and of one of its files.
+
+    Files that share an id have their whole names as ids (`test/blues/blues.00000.wav`). Any other id is its own track.
+    """
+    match = _TRACK_ID.fullmatch(track_id) or _TRACK_ID.fullmatch(PurePosixPath(track_id).stem)
     return match["track"] if match else track_id

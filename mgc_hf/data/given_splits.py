@@ -5,6 +5,7 @@ found among the data's ids however they are written: `jazz.00003`, `jazz/jazz.00
 and a segment (`jazz.00003#2`) by its track.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from mgc_hf.data.draws import UNUSED
 from mgc_hf.data.facts import gtzan_track_id
 from mgc_hf.data.listing import PART_NAMES, default_track_id, folder_name, is_audio_name, part_name
-from mgc_hf.data.protocols import Split, listed_ids
+from mgc_hf.data.protocols import SPLIT_SCHEMA_VERSION, Split, listed_ids
 from mgc_hf.data.tables import read_table
 from mgc_hf.errors import OptionError, SourceError, SplitError
 from mgc_hf.predictions import PARTS
@@ -37,12 +38,14 @@ class GivenSplit:
             sorted by id.
         missing (`tuple[str, ...]`): Those of the ids that are not in the data, sorted.
         hash (`str`, *optional*): That of a split file of mgc_hf.
+        notes (`tuple[str, ...]`): What is odd about the file, in words.
     """
 
     name: str
     parts: dict[str, tuple[str, ...]]
     missing: tuple[str, ...]
     hash: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def is_part_list(text: str) -> bool:
@@ -67,7 +70,7 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
         OptionError: The arguments are of no such form.
         SplitError: A file cannot be read or understood, or no entry is a track of the data.
     """
-    known, hashed = set(ids), None
+    known, hashed, notes = set(ids), None, ()
     if any(is_part_list(text) for text in given):
         name, entries = _from_lists(given)
     elif len(given) != 1:
@@ -76,9 +79,7 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
         path = Path(given[0]).expanduser()
         name = folder_name(path)
         if path.suffix.casefold() == ".json":
-            given_split = Split.load(path)
-            hashed = given_split.hash
-            entries = [(part, item) for item, part in given_split.part_of.items() if part != UNUSED]
+            entries, hashed, notes = _from_split_file(path)
         else:
             entries = _from_path(path)
     found = _Finder(known)
@@ -92,7 +93,31 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
             f"{', '.join(sorted(known)[:3])}; give the split of these data"
         )
     ordered = {item: tuple(part for part in PARTS if part in parts[item]) for item in sorted(parts)}
-    return GivenSplit(name, ordered, tuple(missing), hashed)
+    return GivenSplit(name, ordered, tuple(missing), hashed, notes)
+
+
+def _from_split_file(path: Path) -> tuple[list[tuple[str, str]], str | None, tuple[str, ...]]:
+    """Return entries, hash and notes of a split file of mgc_hf; of one that a run would refuse, its parts as they stand."""
+    try:
+        split = Split.load(path)
+    except SplitError as error:
+        entries = _listed_parts(path)
+        if not entries:
+            raise
+        reason = str(error).removeprefix(f"{path}: ")
+        return entries, None, (f"{path.name} is not as mgc_hf wrote it, and was read as it stands: {reason}.",)
+    return [(part, item) for item, part in split.part_of.items() if part != UNUSED], split.hash, ()
+
+
+def _listed_parts(path: Path) -> list[tuple[str, str]]:
+    """Return what a split file lists, whatever else is wrong with it; nothing where it is none of this version."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["schema_version"] > SPLIT_SCHEMA_VERSION:
+            return []
+        return [(part, item) for part in PARTS for item in value["parts"].get(part, ()) if isinstance(item, str)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _from_path(path: Path) -> list[tuple[str, str]]:

@@ -212,7 +212,9 @@ def split_from_parts(
     if "validation" in part_of.values() or not fractions:
         return Split("source", "track", None, part_of)
     seed = operator.index(seed)
-    part_of.update(stratified_draw(train, [genre_of[item] for item in train], PartSizes(fractions), seed))
+    whole = {recording_of(item): genre_of[item] for item in train}  # pieces and copies of a track stay together
+    drawn = stratified_draw(list(whole), list(whole.values()), PartSizes(fractions), seed)
+    part_of.update({item: drawn[recording_of(item)] for item in train})
     return Split("source", "track", seed, part_of)
 
 

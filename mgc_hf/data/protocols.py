@@ -22,8 +22,6 @@ from mgc_hf.predictions import PARTS
 #: Version 2 may list ids that are in no part (`unused`); version 1 is read.
 SPLIT_SCHEMA_VERSION = 2
 
-UNITS = ("track", "segment")
-
 
 @dataclass(frozen=True)
 class Protocol:

@@ -60,7 +60,7 @@ class Discriminants:
     bias: np.ndarray
 
 
-def check_labels(labels: np.ndarray, option: str) -> None:
+def check_training_rows(labels: np.ndarray, option: str) -> None:
     """Refuse training rows that no discriminant analysis can be made of.
 
     Args:
@@ -91,12 +91,12 @@ def fit_discriminants(features: np.ndarray, labels: np.ndarray, num_labels: int,
         shrinkage (`float`): From 0 (the empirical covariance) to 1 (a multiple of the identity).
 
     Raises:
-        OptionError: As [`check_labels`].
+        OptionError: As [`check_training_rows`].
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.preprocessing import StandardScaler
 
-    check_labels(labels, "give more data")
+    check_training_rows(labels, "give more data")
     scaler = StandardScaler()
     analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
     analysis.fit(scaler.fit_transform(np.asarray(features, dtype=np.float64)), labels)
@@ -118,7 +118,7 @@ def fit_model(model: Any, train_data: Any) -> None:
         train_data ([`~mgc_hf.features.SegmentDataset`]): Training rows, with hard labels.
 
     Raises:
-        OptionError: Mixup makes the labels soft, or as [`check_labels`].
+        OptionError: Mixup makes the labels soft, or as [`check_training_rows`].
     """
     import torch
 

@@ -10,6 +10,7 @@ import soundfile
 from mgc_hf.auditing import AuditResult, audit
 from mgc_hf.data.facts import gtzan_fault_filtered
 from mgc_hf.data.making_splits import make_split
+from mgc_hf.data.protocols import Split
 from mgc_hf.errors import OptionError, RecordError, SplitError
 
 
@@ -61,6 +62,23 @@ def test_segments_of_one_track(collection, tmp_path, songs, audited):
     assert len(result.split_hash) == 64
 
 
+def test_a_split_file_that_was_edited_is_read_as_it_stands(collection, tmp_path, audited):
+    split = Split("source", "track", None, {"blues/song0": "train", "jazz/song0": "train", "blues/song1": "test"})
+    split.save(tmp_path / "split.json")
+    root = collection()
+    assert audited(root, tmp_path / "split.json").split_hash == split.hash
+    value = json.loads((tmp_path / "split.json").read_text())
+    value["parts"]["test"].append("jazz/song0")
+    (tmp_path / "split.json").write_text(json.dumps(value))
+    result = audited(root, tmp_path / "split.json")
+    assert kinds(result) == [("track", "jazz/song0")]
+    assert result.split_hash is None
+    assert result.limits[0].startswith("split.json is not as mgc_hf wrote it, and was read as it stands: 1 id (jazz/")
+    value["parts"]["train"].remove("jazz/song0")
+    (tmp_path / "split.json").write_text(json.dumps(value))
+    assert "its hash is" in audited(root, tmp_path / "split.json").summary()
+
+
 def test_the_same_artist_in_other_spellings(collection, split_csv, audited):
     artists = {"blues/song0.wav": "The Cure", "metal/song2.wav": "cure"}
     result = audited(collection(artists=artists), split_csv())
@@ -92,6 +110,20 @@ def test_the_same_recording_in_other_clothes(collection, split_csv, samples, aud
     assert finding.kind == "recording"
     assert sorted(ids(finding)) == [("blues/copy", "test"), ("blues/song0", "train")]
     assert "% of the spectral peaks coincide" in finding.evidence
+
+
+def test_a_copy_under_the_id_of_a_gtzan_track_is_told_and_its_pieces_are_not(songs, samples, tmp_path, audited):
+    clip, rate = samples["blues/song0"]
+    folder = tmp_path / "music" / "blues"
+    folder.mkdir(parents=True)
+    (folder / "blues.00000.wav").write_bytes(songs["blues/song0"])
+    (folder / "blues.00000.mp3").write_bytes(encoded(0.6 * clip, rate, format="MP3"))
+    (finding,) = audited(tmp_path / "music").leaks
+    assert finding.kind == "recording"
+    assert {name for name, _ in ids(finding)} == {"blues/blues.00000.mp3", "blues/blues.00000.wav"}
+    (folder / "blues.00000.mp3").rename(folder / "blues.00000.1.mp3")
+    (folder / "blues.00000.wav").rename(folder / "blues.00000.0.wav")
+    assert audited(tmp_path / "music").leaks == ()
 
 
 def test_a_repeat_within_a_part_is_a_note_and_one_of_undivided_data_a_leak(collection, split_csv, songs, audited):

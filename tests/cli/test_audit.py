@@ -44,6 +44,19 @@ def test_status_1_of_a_leak_and_json_of_it(mgc_hf, music, cache_dir, tmp_path): 
     assert json.loads((tmp_path / "audit.json").read_text()) == found
 
 
+def test_status_2_and_no_output_where_nothing_could_be_audited(mgc_hf, music, cache_dir, tmp_path):  # noqa: F811
+    (tmp_path / "broken.json").write_text("{")
+    data = ["--dataset", music, "--cache_dir", cache_dir]
+    for arguments in (
+        ["--dataset", tmp_path / "gone"],
+        [*data, "--split", tmp_path / "gone.json"],
+        [*data, "--split", tmp_path / "broken.json"],
+    ):
+        status, out, error = mgc_hf("audit", *arguments, "--json")
+        assert (status, out) == (2, "")
+        assert "mgc-hf: error: " in error
+
+
 def test_status_1_of_a_bad_file(mgc_hf, music, cache_dir):  # noqa: F811
     (music / "jazz" / "1.wav").write_bytes(b"no audio")
     status, out, _ = mgc_hf("audit", "--dataset", music, "--cache_dir", cache_dir)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,10 @@ def test_folds_are_read_with_their_run_and_not_for_it(tmp_path):
     assert len(entry.trained) == 2
     with pytest.raises(RecordError, match="is one fold of a cross-validation"):
         read_material([str(folder / "fold-0")])
+    judged = run(tmp_path / "judged", shares(4, 1), protocol="kfold")
+    replace(RunResult.load(judged / "results.json"), training=None).save(judged / "results.json")
+    with pytest.raises(RecordError, match="one fold of a cross-validation alone.*without --split"):
+        read_material([str(judged)])
 
 
 def test_what_is_not_of_one_run_is_refused(tmp_path):

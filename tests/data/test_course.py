@@ -9,6 +9,8 @@ from mgc_hf.data.artists import artist_groups
 from mgc_hf.data.facts import gtzan_artists, gtzan_course, gtzan_same_titles
 from mgc_hf.data.making_splits import make_split
 from mgc_hf.data.protocols import PROTOCOLS
+from mgc_hf.data.verdict import PartTrack, judge
+from mgc_hf.division import tell_verdict
 from mgc_hf.errors import OptionError, SplitError
 from mgc_hf.labels import GTZAN_GENRES
 from mgc_hf.options import parse_options
@@ -47,6 +49,17 @@ def test_the_statement_counts_what_leaks():
     )
     assert "It has no validation part" in split.statement
     assert "these data hold" not in split.statement
+
+
+def test_what_the_course_shares_is_told_before_training(caplog):
+    split = make_split(ROWS, GENRES, "course")
+    verdict = judge([PartTrack(part, item, gtzan_artists().get(item)) for item, part in split.part_of.items()])
+    tell_verdict("run", verdict, split)
+    shared, judged = [record.getMessage() for record in caplog.records]
+    assert shared == f"run: {split.statement}"
+    assert "79 of the 100 test tracks" in shared
+    assert "chooses its epoch on the test part" in shared
+    assert judged.startswith("run: Verdict: leaks. ")
 
 
 def test_a_part_of_gtzan_keeps_the_parts_of_the_whole():

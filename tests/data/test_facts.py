@@ -50,10 +50,13 @@ def test_names_of_files() -> None:
     assert gtzan_track_id("blues.00000.3") == "blues.00000.3"
     for other in ("blues.0000", "polka.00000", "a.blues.00000", "blues.00000.x", "blues.00000.flac", ""):
         assert gtzan_track_id(other) is None
+    for other in ("blues.0000", "polka.00000", "a.blues.00000", "blues.00000/x", ""):
         assert gtzan_genre(other) is None
     assert gtzan_genre("hiphop.00012.1") == "hiphop"
     assert recording_of("hiphop.00012.1") == "hiphop.00012"
     assert recording_of("rock/album/01") == "rock/album/01"
+    assert recording_of("test/blues/blues.00000.wav") == recording_of("train/blues/blues.00000.3.mp3") == "blues.00000"
+    assert gtzan_genre("test/blues/blues.00000.wav") == "blues"
 
 
 def test_the_fault_filtered_lists() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mgc_hf.data.facts import gtzan_artists
 from mgc_hf.data.listing import (
     Clip,
     Fault,
@@ -80,6 +81,15 @@ def test_artists_are_of_gtzan_alone() -> None:
     assert {clip.artist for clip in finish(Listing("x", shuffled)).clips} == {None}
     foreign = [gtzan("blues", 0), Clip("polka/a.wav", "polka")]
     assert {clip.artist for clip in finish(Listing("x", foreign)).clips} == {None}
+
+
+def test_two_files_of_an_id_are_gtzans_track() -> None:
+    clips = [Clip(f"{part}/blues/blues.0000{number}.wav", "blues") for part in ("a", "b") for number in range(3)]
+    found = finish(Listing("twice", clips)).clips
+    assert len({clip.track_id for clip in found}) == 6
+    assert is_gtzan(found)
+    artists = gtzan_artists()
+    assert [clip.artist for clip in found] == [artists.get(f"blues.0000{number}") for number in range(3)] * 2
 
 
 def test_one_relabelled_track_keeps_the_others_artists() -> None:
