@@ -484,11 +484,22 @@ def leak_of_split(split: Split, verdict: Verdict, repeated: Sequence[str], compa
         verdict ([`Verdict`]): On it. A track in more than one part is a leak; an artist in more than one is told, but
             only some protocols keep artists apart.
         repeated (`Sequence[str]`): Test tracks whose samples were trained or validated on.
-        compared (`bool`): Whether that none are is to be told.
+        compared (`bool`): Whether the recordings of two data sets were compared: that none are is then told, too.
+
+    Returns:
+        `tuple[bool, str]`: Repeats within one data set (GTZAN has fifty) that a draw has put into several parts are told and
+            counted, as shared artists are; they are a leak where the data's author has divided them, or where they come
+            from other data.
     """
     if split.leaky:
         return True, split.statement
     shared = sum(leak.kind == "track" for leak in verdict.leaks)
+    if repeated and not (compared or shared) and PROTOCOLS[split.protocol].on_request:
+        names = f"({', '.join(repeated[:5])}{', ...' if len(repeated) > 5 else ''})"
+        return False, (
+            f"{split.statement} {len(repeated)} of the test recordings {names} stand in the data again under another name, "
+            "sample for sample, and were trained or validated on there."
+        )
     statement = leak_statement(split.statement, repeated, compared)
     if shared and not repeated:
         verb = "track is" if shared == 1 else "tracks are"

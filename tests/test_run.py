@@ -282,6 +282,16 @@ def test_test_recordings_that_were_trained_on_are_a_leak(run_values, other_folde
     assert "blues/renamed" in result.split.statement
 
 
+def test_repeats_that_a_draw_divides_are_told(run_values, music_folder, tmp_path):
+    shutil.copytree(music_folder, tmp_path / "twice")
+    for index in range(6):
+        shutil.copy(music_folder / "jazz" / f"clip{index}.wav", tmp_path / "twice" / "jazz" / f"other{index}.wav")
+    values = {**run_values, "dataset": str(tmp_path / "twice"), "num_train_epochs": 1, "pictures": False}
+    result = fine_tune(**values, output_dir=str(tmp_path / "run"))
+    assert result.leaky is False
+    assert "stand in the data again under another name, sample for sample" in result.split.statement
+
+
 def test_a_track_of_the_test_part_that_is_trained_on_is_a_leak(run_values, music_folder, tmp_path):
     """Data with parts of their own that hold one track of GTZAN twice: as the same samples, and at half the level."""
     for part, indices in (("train", range(4)), ("test", (3, 4))):

@@ -70,7 +70,8 @@ def read_given_split(given: Sequence[str], ids: Iterable[str]) -> GivenSplit:
         OptionError: The arguments are of no such form.
         SplitError: A file cannot be read or understood, or no entry is a track of the data.
     """
-    known, hashed, notes = set(ids), None, ()
+    known, hashed = set(ids), None
+    notes: tuple[str, ...] = ()
     if any(is_part_list(text) for text in given):
         name, entries = _from_lists(given)
     elif len(given) != 1:
