@@ -48,7 +48,7 @@ def _section(system: System, runs: list[RunEntry]) -> Section:
 
 def _row(run: RunEntry) -> list[Cell]:
     result = run.result
-    mark = "leaky" if result.leaky else None
+    mark = run.mark
     seconds = [one.training.seconds for one in run.trained if one.training]
     chosen = sorted({f"{one.training.selected}" for one in run.trained if one.training})
     where = f"{run.source}" if run.commit else run.folder.name

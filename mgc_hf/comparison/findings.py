@@ -126,7 +126,7 @@ def calibration(material: Material) -> Section:
 def _verdict_cell(run: RunEntry) -> Cell:
     verdict = run.result.split.verdict
     if verdict is None:
-        return Cell(run.result.leak, mark="leaky" if run.result.leaky else "missing")
+        return Cell(run.result.leak, mark=run.mark or "missing")
     if verdict.status == "clean":
         return Cell("clean")
     if verdict.status == "leaks":
@@ -256,7 +256,7 @@ def _cost_row(system: System, protocol: str, runs: Sequence[RunEntry]) -> list[C
 def _calibration_row(scores: LevelScores, run: RunEntry) -> list[Cell]:
     found = scores.calibration
     assert found is not None
-    mark = "leaky" if run.result.leaky else None
+    mark = run.mark
     return [
         Cell(run.system.title),
         Cell(protocol_title(run.protocol)),

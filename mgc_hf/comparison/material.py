@@ -86,6 +86,17 @@ class RunEntry:
         return next(iter(self.result.levels.values()))
 
     @property
+    def is_honest(self) -> bool:
+        """Whether it is known to have learnt nothing of its test part: neither by its split nor by the weights it began
+        from."""
+        return self.result.leaky is False and self.result.model.contamination is None
+
+    @property
+    def mark(self) -> str | None:
+        """How its figures are marked: `leaky`, `warning` where it is not known to be honest, or not at all."""
+        return "leaky" if self.result.leaky else None if self.is_honest else "warning"
+
+    @property
     def trained(self) -> tuple[RunResult, ...]:
         """The records with a training of their own: of the folds, or of the run."""
         found = self.folds or (self.result,)
@@ -132,6 +143,10 @@ class Material:
             for run in self.runs
             if (system is None or run.system == system) and (protocol is None or run.protocol == protocol)
         ]
+
+    def example(self, protocol: str) -> RunEntry:
+        """Return the run that tells what a protocol is: the first, of those known to be honest where there is one."""
+        return min(self.of(protocol=protocol), key=lambda run: not run.is_honest)
 
     def best_shown(self, system: System, protocol: str | None = None) -> RunEntry | None:
         """Return the run whose pictures stand for a system: of the lowest seed, under `protocol` or the first there is."""
