@@ -232,8 +232,8 @@ def _warnings(material: Material) -> list[str]:
     unlike = [system.title for system in material.systems if system.paper and not system.faithful]
     if unlike:
         words.append(
-            f"{listed(unlike)} {'is' if len(unlike) == 1 else 'are'} not what the paper fine-tuned: without the "
-            "pre-trained weights these figures say nothing of the paper's."
+            f"{listed(unlike)} {'is' if len(unlike) == 1 else 'are'} not what the paper fine-tuned, as far as it "
+            "says: trained from other weights, or from none. These figures say nothing of the paper's."
         )
     return words
 

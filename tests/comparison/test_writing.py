@@ -16,6 +16,7 @@ import pytest
 
 from mgc_hf.comparison import writing
 from mgc_hf.comparison.contents import all_sections
+from mgc_hf.comparison.findings import findings
 from mgc_hf.comparison.markdown import render_pages
 from mgc_hf.comparison.material import Material, Missing, identify, read_material
 from mgc_hf.comparison.sections import PAGES, Cell, Section, Table
@@ -95,6 +96,7 @@ def test_an_audit_is_marked(tmp_path):
     finding = {"kind": "recording", "name": "t001 = t002", "leak": True, "tracks": tracks, "evidence": "412 peaks"}
     audit = {
         "status": "leaks",
+        "split": "split.json",
         "split_hash": "0" * 64,
         "findings": [finding, {**finding, "kind": "title", "leak": False}],
         "bad_files": [
@@ -114,9 +116,17 @@ def test_an_audit_is_marked(tmp_path):
         "lstm-track-0",
     ]
     assert len(found.tables[1].rows) == 1
-    (folder / "audit.json").write_text(json.dumps({**audit, "split_hash": "1" * 64}))
-    sections = {section.key: section for section in all_sections(read_material([str(folder)]))}
-    assert sections["findings"].tables[0].rows[0][4].text == "of another split than this run's"
+    for other, words in (
+        ({**audit, "split_hash": "1" * 64}, "of another split than this run's"),
+        ({**audit, "split_hash": None, "status": "clean"}, "of another split than this run's"),
+        ({**audit, "split": None, "split_hash": None, "status": "clean"}, "no audit of a split"),
+        ({"schema_version": 1, "gaps": []}, "no audit of a split"),  # of a published model
+    ):
+        (folder / "audit.json").write_text(json.dumps(other))
+        found = findings(read_material([str(folder)]))
+        assert found.tables[0].rows[0][4] == Cell(words, mark="warning")
+        assert len(found.tables) == 1
+        assert any(words in warning for warning in found.warnings)
 
 
 def test_the_folder_holds_all_of_it(report, material):
