@@ -83,8 +83,19 @@ def ranking(material: Material, found: dict[str, list[Standing]], fought: dict[s
         "in the table above.",
         draw=lambda: charts.accuracy_by_protocol(material),
     )
+    pictures = [picture]
+    if any(run.unit == "track" for run in material.runs):
+        pictures.append(
+            Picture(
+                "track-accuracy-by-protocol",
+                "Accuracy of tracks by protocol",
+                "Tracks right under each protocol that does not divide segments, as the table above ranks them.",
+                "Accuracies of tracks; the figures are in the table above.",
+                draw=lambda: charts.accuracy_by_protocol(material, level="track"),
+            )
+        )
     title = "The paper's ranking under honest protocols"
-    return Section("ranking", title, conclusion(material, found, fought), [], tables, [picture], paper_item="Table 5")
+    return Section("ranking", title, conclusion(material, found, fought), [], tables, pictures, paper_item="Table 5")
 
 
 def duel_table(protocol: str, fought: Sequence[Duel], doubted: Collection[System] = ()) -> Table:
