@@ -514,6 +514,20 @@ def format_interval(interval: Interval) -> str:
     return f"{value} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def format_duration(seconds: float) -> str:
+    """Format a time in words: `0.25 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 0.95:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
 def format_p_value(value: float) -> str:
     """Format a p-value: `p = 0.146`, `p < 0.001`."""
     return "p < 0.001" if value < 0.001 else "p = 1" if value == 1 else f"p = {value:.3f}"

@@ -31,6 +31,7 @@ from mgc_hf.results import (
     LevelScores,
     RunResult,
     TrainingRecord,
+    format_duration,
     format_interval,
     format_p_value,
 )
@@ -201,7 +202,7 @@ def _values(result: RunResult) -> dict[str, Any]:
         "options": None if training is None else _options(training.options),
         "resolved": None if training is None else _options(training.resolved),
         "has_validation": bool(sum(data.tracks.get("validation", {}).values())),
-        "training_time": None if training is None else _duration(training.seconds),
+        "training_time": None if training is None else format_duration(training.seconds),
         "command": None if training is None else _command(training, result),
         "rerun_options": Markdown(_rerun_options(result)),
         "evaluated": Markdown(shlex.quote("demo" if _is_demo(data.source, data.is_demo) else _shown(data.source))),
@@ -410,19 +411,15 @@ def _environment(result: RunResult) -> list[tuple[str, str]]:
         ("Hardware", without_paths(hardware)),
         ("Processes", str(environment.world_size)),
         ("Precision", environment.precision),
-        *([] if seconds is None else [("Inference", f"{_duration(seconds)} for {result.segment.n:,} test segments")]),
+        *(
+            []
+            if seconds is None
+            else [("Inference", f"{format_duration(seconds)} for {result.segment.n:,} test segments")]
+        ),
         ("mgc_hf", result.mgc_hf_version),
         ("Python", environment.python),
         ("Packages", ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items()))),
     ]
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def _is_demo(source: str, any_is_demo: bool) -> bool:

@@ -75,9 +75,9 @@ def _pair(first: str, second: str, as_json: bool) -> None:
 
 def _report(runs: list[str], folder: Path, overwrite: bool, audio: str | None, embed_audio: bool) -> None:
     from mgc_hf.comparison.material import read_material
-    from mgc_hf.comparison.writing import check_report_folder, tell_report, write_report
+    from mgc_hf.comparison.writing import check_report_folder, tell_report, write_comparison
 
     check_report_folder(folder, overwrite)
     material = read_material(runs)
-    write_report(material, folder, audio=audio, embed_audio=embed_audio, overwrite=overwrite)
+    write_comparison(material, folder, audio=audio, embed_audio=embed_audio, overwrite=overwrite)
     print(tell_report(material, folder))

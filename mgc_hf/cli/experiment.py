@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mgc_hf.errors import MgcHfError
 from mgc_hf.options.declaring import Checked, option
+from mgc_hf.results import format_duration
 
 if TYPE_CHECKING:
     from mgc_hf.comparison.plan import PlannedRun
@@ -51,18 +52,22 @@ class CompareOptions(Checked):
         '{"lstm": {"num_train_epochs": 5}}',
     )
     launcher: str = option(LAUNCHER, "What starts a recipe, with its own options: accelerate launch --num_processes 2")
-    embed_audio: bool = option(False, "Embed 5 s of each error in the page; mind whose recordings they are")
+    audio: str | None = option(
+        None, "Your copy of the data, for players and spectrograms of the errors; the page then tells where it lies"
+    )
+    embed_audio: bool = option(False, "With --audio: embed 5 s of each error instead; mind whose recordings they are")
     dry_run: bool = option(False, "Print the command of each run, and make none")
 
     def __post_init__(self) -> None:
         """Check that there is something to run.
 
         Raises:
-            OptionError: A list is empty, or a size without `--from_scratch`.
+            OptionError: A list is empty, a size without `--from_scratch`, or embedding without audio.
         """
         self.check(
             *((bool(getattr(self, name)), name, "one or more") for name in ("systems", "protocols", "seeds")),
             (self.size is None or self.from_scratch, "size", "left out without --from_scratch"),
+            (self.audio is not None or not self.embed_audio, "embed_audio", "left out without --audio"),
             (bool(self.launcher.strip()), "launcher", f"a command, such as {LAUNCHER}"),
         )
 
@@ -71,14 +76,14 @@ def main(recipe: str, description: str | None) -> None:
     """Make the runs that are not there, and write the report.
 
     Exit status: 0 when every run is there and the report is written, 1 when a run failed (the report is of the others),
-    2 for wrong options, 130 or 143 after SIGINT or SIGTERM, when the run at hand can be resumed by the same command.
+    2 for wrong options, 129, 130 or 143 after SIGHUP, SIGINT or SIGTERM, when the run at hand can be resumed by the same command.
 
     Args:
         recipe (`str`): The recipe's file; the other recipes lie beside it.
         description (`str`, *optional*): Its docstring, for `--help`.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    stopped_by = _stop_on_sigterm()
+    stopped_by = _stop_on_signals()
     try:
         sys.exit(_main(recipe, description))
     except MgcHfError as error:
@@ -106,9 +111,10 @@ def parse_compare_options(argv: Sequence[str] | None = None, description: str | 
 
 def _main(recipe: str, description: str | None) -> int:
     from mgc_hf.comparison.experiment import run_all
+    from mgc_hf.comparison.listening import open_sounds
     from mgc_hf.comparison.material import read_material
     from mgc_hf.comparison.plan import command, plan, read_system_options
-    from mgc_hf.comparison.writing import check_report_folder, tell_report, write_report
+    from mgc_hf.comparison.writing import check_report_folder, tell_report, write_comparison
 
     options = parse_compare_options(description=description)
     folder, recipes = Path(options.output_dir), Path(recipe).resolve().parent
@@ -127,6 +133,7 @@ def _main(recipe: str, description: str | None) -> int:
             print(shlex.join(command(run, options.launcher, recipes)))
         return 0
     check_report_folder(folder / "report", overwrite=True)
+    open_sounds(options.audio)  # refused now, not after all runs
     display = RunDisplay(len(runs))
     with display:
         outcome = run_all(runs, folder, recipes, display, launcher=_of_this_environment(options.launcher))
@@ -134,8 +141,7 @@ def _main(recipe: str, description: str | None) -> int:
         print("error: no run is finished, so there is nothing to report on", file=sys.stderr)
         return 1
     material = read_material([run.source for run in outcome.finished], outcome.missing)
-    audio = options.dataset if Path(options.dataset).expanduser().exists() else None
-    write_report(material, folder / "report", audio=audio, embed_audio=options.embed_audio, overwrite=True)
+    write_comparison(material, folder / "report", audio=options.audio, embed_audio=options.embed_audio, overwrite=True)
     print(tell_report(material, folder / "report"))
     for run, reason in outcome.failed:
         print(f"error: {run.title} failed: {reason}", file=sys.stderr)
@@ -149,8 +155,9 @@ def _of_this_environment(launcher: str) -> str:
     return launcher
 
 
-def _stop_on_sigterm() -> list[int]:
-    """Let SIGTERM stop the run at hand as SIGINT does; return a list that then holds its number."""
+def _stop_on_signals() -> list[int]:
+    """Let SIGTERM and SIGHUP (a closed terminal) stop the run at hand as SIGINT does; return a list that then holds the
+    number. SIGHUP stays ignored where it is, as under nohup."""
     seen: list[int] = []
 
     def stop(number: int, _frame: Any) -> None:
@@ -158,6 +165,8 @@ def _stop_on_sigterm() -> list[int]:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, stop)
     return seen
 
 
@@ -216,7 +225,7 @@ class RunDisplay:
             self._one = None
         if self._bars is not None:
             self._bars.update(self._all, completed=self.ended, text=self._rest(None))
-        took = "" if seconds is None else f" in {_clock(seconds)}"
+        took = "" if seconds is None else f" in {format_duration(seconds)}"
         self._print(f"{run.title}: {what}{took}{'' if self.ended == self.total else f'; {self._rest(None)}'}")
 
     def _print(self, text: str) -> None:
@@ -232,14 +241,8 @@ class RunDisplay:
         if not known:
             return f"{self.total - self.ended} to go"
         waiting = self.total - self.ended - (0 if left is None else 1)
-        return f"{self.total - self.ended} to go, about {_clock(waiting * sum(known) / len(known) + (left or 0))}"
+        return f"{self.total - self.ended} to go, about {format_duration(waiting * sum(known) / len(known) + (left or 0))}"
 
 
 def _times(seconds: float, left: float | None) -> str:
-    return f"{_clock(seconds)}{'' if left is None else f', about {_clock(left)} left'}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{format_duration(seconds)}{'' if left is None else f', about {format_duration(left)} left'}"

@@ -3,7 +3,6 @@
 from mgc_hf.cards.markdown import without_paths
 from mgc_hf.comparison.formatting import (
     counted,
-    duration,
     interval_cell,
     listed,
     missing,
@@ -13,6 +12,7 @@ from mgc_hf.comparison.formatting import (
 )
 from mgc_hf.comparison.material import Material, RunEntry, System
 from mgc_hf.comparison.sections import Cell, Section, Table
+from mgc_hf.results import format_duration
 
 
 def systems_page(material: Material) -> list[Section]:
@@ -48,7 +48,7 @@ def _section(system: System, runs: list[RunEntry]) -> Section:
 
 def _row(run: RunEntry) -> list[Cell]:
     result = run.result
-    mark = "leaky" if result.leaky else None
+    mark = run.mark
     seconds = [one.training.seconds for one in run.trained if one.training]
     chosen = sorted({f"{one.training.selected}" for one in run.trained if one.training})
     where = f"{run.source}" if run.commit else run.folder.name
@@ -86,6 +86,6 @@ def _training(runs: list[RunEntry]) -> list[str]:
         said = [f"{name} = {' or '.join(sorted(values))}" for name, values in sorted(options.items())]
         changed = f"with {', '.join(said)}" if said else "with its defaults"
         words.append(f"Trained by {listed(sorted(recipes))} {changed}.")
-        total = duration(sum(seconds))
+        total = format_duration(sum(seconds))
         words.append(f"{counted(len(seconds), 'training')} of {total} in all.")
     return words

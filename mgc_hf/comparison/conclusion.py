@@ -1,13 +1,14 @@
 """What of the paper's conclusion stands on this data, in words that follow from the figures."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mgc_hf.comparison.formatting import counted, interval_text, listed, percent
 from mgc_hf.comparison.material import Material, System
 from mgc_hf.comparison.paper import PaperSystem, paper_systems
-from mgc_hf.comparison.ranking import Duel, Standing, is_leaky
+from mgc_hf.comparison.ranking import Duel, Standing, doubted_systems, is_leaky
 from mgc_hf.evaluation.paired import ALPHA
+from mgc_hf.results import format_p_value
 
 
 def conclusion(
@@ -43,7 +44,7 @@ def _by_the_papers_own(
     for system in ranked:
         protocol = "segment" if system.key == _SEGMENTED else "track"
         figures += [
-            f"{one.system.title} {interval_text(one.accuracy)} ({protocol})"
+            f"{_standing(one, doubted_systems(material, protocol))} ({protocol})"
             for one in found[protocol]
             if one.system.paper == system.key
         ]
@@ -65,14 +66,15 @@ def _of_protocol(
     fought: Sequence[Duel],
 ) -> str:
     """Say what is found under one protocol."""
-    kind = "leaky" if is_leaky(material, protocol) else material.of(protocol=protocol)[0].result.leak
-    places = ", ".join(f"{one.system.title} {interval_text(one.accuracy)}" for one in standing)
+    kind = material.example(protocol).result.leak
+    doubted = doubted_systems(material, protocol)
+    places = ", ".join(_standing(one, doubted) for one in sorted(standing, key=lambda one: one.system in doubted))
     text = f"Under {protocol} ({kind}), {standing[0].unit}s right: {places}."
-    told = _judge(ranked, fought)
+    told = _judge(ranked, fought, doubted)
     for verdict, (start, end) in _VERDICTS.items():
         if told[verdict]:
             text += f" {start} {listed(told[verdict])}{end}"
-    floor = _against_floor(fought)
+    floor = _against_floor([duel for duel in fought if not _is_doubted(duel, doubted)])
     return f"{text} {floor}" if floor else text
 
 
@@ -81,21 +83,44 @@ _VERDICTS = {
     "stands": ("It stands that", "."),
     "reversed": ("It is the other way round for", "."),
     "open": ("The data does not tell", "."),
+    "doubted": ("Not judged, since a side of it may know the test part, is", "."),
     "absent": ("Not run, and so not said, is", "."),
 }
 
 
-def _judge(ranked: Sequence[PaperSystem], fought: Sequence[Duel]) -> dict[str, list[str]]:
-    """Sort the paper's comparisons, each the better system before the other, by what the paired tests say of them."""
-    told: dict[str, list[str]] = {name: [] for name in _VERDICTS}
+def _standing(one: Standing, doubted: Collection[System]) -> str:
+    return f"{one.system.title} {interval_text(one.accuracy)}{' (to be doubted)' if one.system in doubted else ''}"
+
+
+def _is_doubted(duel: Duel, doubted: Collection[System]) -> bool:
+    return duel.first in doubted or duel.second in doubted
+
+
+def _pairs(
+    ranked: Sequence[PaperSystem], fought: Sequence[Duel]
+) -> Iterator[tuple[PaperSystem, PaperSystem, list[Duel]]]:
+    """Yield the paper's comparisons, each the better system before the other, with the pairs that stand for it."""
     for better, worse in itertools.combinations(ranked, 2):
-        pairs = [duel for duel in fought if {duel.first.paper, duel.second.paper} == {better.key, worse.key}]
+        yield (
+            better,
+            worse,
+            [duel for duel in fought if {duel.first.paper, duel.second.paper} == {better.key, worse.key}],
+        )
+
+
+def _judge(ranked: Sequence[PaperSystem], fought: Sequence[Duel], doubted: Collection[System]) -> dict[str, list[str]]:
+    """Sort the paper's comparisons by what the paired tests say of them."""
+    told: dict[str, list[str]] = {name: [] for name in _VERDICTS}
+    for better, worse, pairs in _pairs(ranked, fought):
         if not pairs:
             told["absent"].append(f"{better.title} against {worse.title}")
         for duel in pairs:
             sides = {duel.first.paper: duel.first, duel.second.paper: duel.second}
             one, other = sides[better.key], sides[worse.key]
-            told[_verdict(duel, one)].append(_pair_in_words(duel, one, other))
+            if _is_doubted(duel, doubted):
+                told["doubted"].append(f"{one.title} against {other.title}")
+            else:
+                told[_verdict(duel, one)].append(_pair_in_words(duel, one, other))
     return told
 
 
@@ -110,9 +135,17 @@ def _pair_in_words(duel: Duel, better: System, worse: System) -> str:
     if duel.corrected_p < ALPHA:
         word = "is ahead of" if _verdict(duel, better) == "stands" else "and"
         return f"{better.title} {word} {worse.title}"
-    needed = duel.tracks.tracks_needed
-    wanted = "with equal counts no number of tracks would" if needed is None else f"it takes about {needed:,} tracks"
-    return f"{better.title} from {worse.title} ({wanted}, {duel.tracks.n} were at hand)"
+    test = duel.tracks
+    needed = test.tracks_needed
+    if test.p_value < ALPHA:
+        why = f"beyond chance alone ({format_p_value(test.p_value)}), not after correction for so many pairs"
+    elif needed is None:
+        why = f"with equal counts no number of tracks would, {test.n} were at hand"
+    elif needed <= test.n:
+        why = f"the {test.n} tracks at hand differ too seldom ({format_p_value(test.p_value)})"
+    else:
+        why = f"it takes about {needed:,} tracks, {test.n} were at hand"
+    return f"{better.title} from {worse.title} ({why})"
 
 
 def _against_floor(fought: Sequence[Duel]) -> str:
@@ -140,37 +173,38 @@ def _against_floor(fought: Sequence[Duel]) -> str:
 
 def _in_short(material: Material, ranked: Sequence[PaperSystem], fought: Mapping[str, Sequence[Duel]]) -> str:
     """Say in one paragraph what of the conclusion stands where nothing leaks, and what the data is too small for."""
-    honest = [name for name in material.protocols if not is_leaky(material, name)]
+    honest = [name for name in material.protocols if material.example(name).is_honest]
     if not honest:
+        every = all(is_leaky(material, name) for name in material.protocols)
+        why = "every protocol that was run leaks" if every else "no run is known to be free of a leak"
         return (
-            "In short: every protocol that was run leaks, so nothing is said here of music that was not trained on. Run the "
-            "same systems with --protocol track."
+            f"In short: {why}, so nothing is said here of music that was not trained on. Run the same systems with "
+            "--protocol track."
         )
     counts = dict.fromkeys(_VERDICTS, 0)
+    open_ones: list[Duel] = []
     for protocol in honest:
-        for verdict, pairs in _judge(ranked, fought[protocol]).items():
-            counts[verdict] += len(pairs)
+        doubted = doubted_systems(material, protocol)
+        for verdict, told in _judge(ranked, fought[protocol], doubted).items():
+            counts[verdict] += len(told)
+        open_ones += [
+            duel
+            for *_, pairs in _pairs(ranked, fought[protocol])
+            for duel in pairs
+            if duel.corrected_p >= ALPHA and not _is_doubted(duel, doubted)
+        ]
+    said = [
+        f"{_are(counts['stands'], 'come out')} as in the paper",
+        f"{_are(counts['reversed'], 'are')} the other way round",
+        f"{_are(counts['open'], 'are')} open on this data",
+        f"{_are(counts['doubted'], 'are')} not judged for a side that may know the test part",
+        f"{_are(counts['absent'], 'were')} not run",
+    ]
     text = (
         f"In short, where nothing leaks by track ({listed(honest)}), of {counted(sum(counts.values()), 'comparison')} of the "
-        f"systems as they were run here {_are(counts['stands'], 'come out')} as in the paper, "
-        f"{_are(counts['reversed'], 'are')} the other way round, {_are(counts['open'], 'are')} open on this data and "
-        f"{_are(counts['absent'], 'were')} not run."
+        f"systems as they were run here {listed([words for words in said if counts['doubted'] or words != said[3]])}."
     )
-    needed = [
-        duel.tracks.tracks_needed
-        for protocol in honest
-        for duel in fought[protocol]
-        if duel.first.paper and duel.second.paper and duel.corrected_p >= ALPHA and duel.tracks.tracks_needed
-    ]
-    if needed:
-        tracks = max(duel.tracks.n for protocol in honest for duel in fought[protocol])
-        text += (
-            f" The data is too small for the open ones: at the differences found they take {min(needed):,} to "
-            f"{max(needed):,} test tracks, and at most {tracks} were at hand."
-            if min(needed) != max(needed)
-            else f" The data is too small for the open one: at the difference found it takes {min(needed):,} test tracks, "
-            f"and at most {tracks} were at hand."
-        )
+    text += _of_open(open_ones)
     unlike = [system.title for system in material.systems if system.paper and not system.faithful]
     if unlike:
         text += (
@@ -178,6 +212,33 @@ def _in_short(material: Material, ranked: Sequence[PaperSystem], fought: Mapping
             f"{'was' if len(unlike) == 1 else 'were'} trained without their weights."
         )
     return text
+
+
+def _of_open(duels: Sequence[Duel]) -> str:
+    """Say why the open comparisons are open; every one of them is in one of the counts."""
+    tests = [duel.tracks for duel in duels]
+    alone = [test for test in tests if test.p_value < ALPHA]
+    rest = [test for test in tests if test.p_value >= ALPHA]
+    needed = [test.tracks_needed for test in rest if test.tracks_needed is not None and test.tracks_needed > test.n]
+    equal = [test for test in rest if test.tracks_needed is None]
+    seldom = len(rest) - len(needed) - len(equal)
+    text = ""
+    if needed:
+        tracks = max(test.n for test in rest)
+        whole = "the open one" if len(tests) == 1 else "the open ones"
+        ones = whole if len(needed) == len(tests) else f"{len(needed)} of the open ones"
+        span = f"{min(needed):,}" if min(needed) == max(needed) else f"{min(needed):,} to {max(needed):,}"
+        difference, takes = ("differences", "they take") if len(needed) > 1 else ("difference", "it takes")
+        text += (
+            f" The data is too small for {ones}: at the {difference} found {takes} {span} test tracks, and at most {tracks} "
+            "were at hand."
+        )
+    told = [
+        (len(equal), "with equal counts for the one and the other: no number of tracks would tell"),
+        (len(alone), "beyond chance alone, but not after correction for so many pairs"),
+        (seldom, "open since too few tracks differ"),
+    ]
+    return text + "".join(f" Of the open ones, {_are(count, 'are')} {words}." for count, words in told if count)
 
 
 def _are(count: int, verb: str) -> str:

@@ -1,11 +1,14 @@
 """Makes the runs of an experiment one after another: finished ones are picked up, broken ones resumed, failures collected."""
 
+import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +18,8 @@ from mgc_hf.cards.markdown import without_paths
 from mgc_hf.comparison.material import Missing
 from mgc_hf.comparison.plan import PlannedRun, command
 from mgc_hf.errors import OptionError
+from mgc_hf.files import write_json
+from mgc_hf.options.groups import DataOptions
 from mgc_hf.record import public_options
 from mgc_hf.results import RunResult
 
@@ -84,7 +89,8 @@ def run_all(
 
     Args:
         runs ([`Sequence[PlannedRun]`]): The experiment.
-        folder (`Path`): Its folder; what a run says goes to `logs/NAME.log` in it.
+        folder (`Path`): Its folder; what a run says goes to `logs/NAME.log` in it. Another experiment may make other runs
+            in it at the same time; a run that another process is making counts as failed here.
         recipes (`Path`): Folder of the recipes.
         display ([`Display`]): What somebody sees.
         launcher (`str`): What starts a recipe: `accelerate launch` and its options.
@@ -94,30 +100,95 @@ def run_all(
         [`Outcome`]: A run that fails does not stop the others.
 
     Raises:
-        OptionError: A folder holds a finished run with other options; nothing was started then.
+        OptionError: A folder holds a finished run with other options, or the experiment's folder runs on other data;
+            nothing was started then.
         KeyboardInterrupt: The run at hand was stopped, and can be resumed.
     """
     start = start or start_process
-    states = [state_of(run) for run in runs]
+    for run in runs:
+        state_of(run)
+    check_data(folder, runs)
     outcome = Outcome()
-    for run, state in zip(runs, states, strict=True):
-        if state == "finished":
-            outcome.finished.append(run)
-            display.end(run, "picked up", None)
-            continue
+    for run in runs:
         log = folder / "logs" / f"{run.folder.name}.log"
-        display.begin(run, "resumed" if state == "resumable" else "started")
-        began = time.monotonic()
-        status = _make(run, start(command(run, launcher, recipes, _WAYS[state]), log), log, display, began)
+        with _locked(log.with_suffix(".lock")) as other:
+            state = state_of(run)  # another process may have made it by now
+            if state == "finished":
+                outcome.finished.append(run)
+                display.end(run, "picked up", None)
+                continue
+            if other is not None:
+                reason = f"process {other} is making it"
+                outcome.failed.append((run, reason))
+                display.end(run, f"left out ({reason})", None)
+                continue
+            display.begin(run, "resumed" if state == "resumable" else "started")
+            began, since = time.monotonic(), _size(log)
+            running = start(command(run, launcher, recipes, _WAYS[state]), log)
+            status = _make(run, running, log, display, began, since)
         seconds = time.monotonic() - began
         if status == 0 and (run.folder / outputs.RESULTS).is_file():
             outcome.finished.append(run)
             display.end(run, "done", seconds)
         else:
-            reason = why_failed(log, status)
+            reason = why_failed(log, status, since)
             outcome.failed.append((run, reason))
             display.end(run, f"failed ({reason}; log {log})", seconds)
     return outcome
+
+
+def check_data(folder: Path, runs: Sequence[PlannedRun]) -> None:
+    """Refuse data of one name from another place: records keep of a path no more than its last component.
+
+    The first call keeps a digest of where the data lies in `experiment.json`, which tells nobody the place.
+
+    Raises:
+        OptionError: The experiment's runs are on data from another place.
+    """
+    path = folder / EXPERIMENT
+    sources = {_place(str(run.options["dataset"])) for run in runs}
+    digest = hashlib.sha256("\n".join(sorted(sources)).encode()).hexdigest()
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"dataset_sha256": digest})
+        return
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))["dataset_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(f"{path}: is damaged ({error}); remove it if the runs there are of this data") from error
+    if known != digest:
+        raise OptionError(
+            f"{folder}: holds runs on data from another place than --dataset {runs[0].options['dataset']}; name another "
+            f"--output_dir, or remove {path} if it is the same data, moved"
+        )
+
+
+#: What an experiment keeps of itself beside its runs.
+EXPERIMENT = "experiment.json"
+
+
+def _place(dataset: str) -> str:
+    path = Path(dataset).expanduser()
+    return str(path.resolve()) if path.exists() or path.is_absolute() else dataset
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int | None]:
+    """Hold a lock, and yield nothing; or, where it is held, the process that holds it. It ends with its process."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            yield int(file.read().strip() or 0)
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield None
 
 
 #: State of a run's folder -> how the recipe is told to go on from it.
@@ -173,9 +244,15 @@ def differences(run: PlannedRun, result: RunResult) -> list[str]:
     return found
 
 
-def why_failed(log: Path, status: int | None) -> str:
-    """Return why a run failed: its error, else the exception that ended it, else the last thing that it said."""
-    lines = [line.strip() for line in _tail(log).splitlines() if line.strip()]
+def why_failed(log: Path, status: int | None, since: int = 0) -> str:
+    """Return why a run failed: its error, else the exception that ended it, else the last thing that it said.
+
+    Args:
+        log (`Path`): What it said, after what earlier attempts did.
+        status (`int`, *optional*): Its exit status.
+        since (`int`, *optional*, defaults to 0): Size of the log when it was started, bytes.
+    """
+    lines = [line.strip() for line in _tail(log, since).splitlines() if line.strip()]
     errors = [line.removeprefix("error:").strip() for line in lines if line.startswith("error:")]
     # the launcher raises an exception of its own for the run's
     raised = [line for line in lines if _RAISED.match(line) and not line.startswith("subprocess.CalledProcessError")]
@@ -184,22 +261,24 @@ def why_failed(log: Path, status: int | None) -> str:
     return reason if errors else f"exit status {status}: {reason}"
 
 
-def fraction_done(run: PlannedRun, log: Path) -> float | None:
-    """Return how far training has come, 0 to 1, from what the run says of its epochs; `None`: not known yet."""
-    found = _EPOCH.findall(_tail(log))
+def fraction_done(run: PlannedRun, log: Path, since: int = 0) -> float | None:
+    """Return how far training has come, 0 to 1, from what the run says of its epochs; `None`: not known yet.
+
+    Args:
+        run ([`PlannedRun`]): The run.
+        log (`Path`): What it said, after what earlier attempts did.
+        since (`int`, *optional*, defaults to 0): Size of the log when it was started, bytes.
+    """
+    found = _EPOCH.findall(_tail(log, since))
     if not found:
         return None
     epoch, epochs = (int(number) for number in found[-1])
     share = min(epoch / max(epochs, 1), 1.0)
     if run.protocol != "kfold":
         return share
-    folds = int(run.options.get("num_folds", _FOLDS))
+    folds = int(run.options.get("num_folds", DataOptions.num_folds))
     done = len(list(run.folder.glob(f"fold-*/{outputs.RESULTS}")))
     return min((done + (share if share < 1 else 0)) / folds, 1.0)
-
-
-#: Folds of protocol `kfold` by default.
-_FOLDS = 5
 
 
 class Process:
@@ -249,27 +328,31 @@ def start_process(words: Sequence[str], log: Path) -> Running:
     return Process(words, log)
 
 
-def _make(run: PlannedRun, running: Running, log: Path, display: Display, began: float) -> int:
-    """Wait for a run, and show how far it is.
+def _make(run: PlannedRun, running: Running, log: Path, display: Display, began: float, since: int) -> int:
+    """Wait for a run, and show how far it is; it ends with this process, whatever ends that.
 
     Raises:
         KeyboardInterrupt: The run was stopped.
     """
     try:
         while (status := running.poll()) is None:
-            display.update(run, fraction_done(run, log), time.monotonic() - began)
+            display.update(run, fraction_done(run, log, since), time.monotonic() - began)
             time.sleep(_LOOK_SECONDS)
-    except KeyboardInterrupt:
+    except BaseException:
         running.stop()
         raise
     return status
 
 
-def _tail(log: Path) -> str:
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.is_file() else 0
+
+
+def _tail(log: Path, since: int) -> str:
     if not log.is_file():
         return ""
     with open(log, "rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_TAIL))
+        file.seek(max(since, _size(log) - _LOG_TAIL))
         return file.read().decode(errors="replace")
 
 
@@ -281,7 +364,14 @@ def _equal(there: object, here: object) -> bool:
 def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
     text = str(value).strip()
+    if text.startswith(("{", "[")):  # an object goes through a command line as JSON
+        try:
+            return _plain(json.loads(text))
+        except ValueError:
+            return text
     lowered = {"true": True, "false": False, "none": None}
     if text.lower() in lowered:
         return lowered[text.lower()]

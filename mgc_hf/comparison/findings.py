@@ -126,7 +126,7 @@ def calibration(material: Material) -> Section:
 def _verdict_cell(run: RunEntry) -> Cell:
     verdict = run.result.split.verdict
     if verdict is None:
-        return Cell(run.result.leak, mark="leaky" if run.result.leaky else "missing")
+        return Cell(run.result.leak, mark=run.mark or "missing")
     if verdict.status == "clean":
         return Cell("clean")
     if verdict.status == "leaks":
@@ -147,9 +147,11 @@ def _audit_cell(run: RunEntry) -> Cell:
 def audit_summary(run: RunEntry) -> tuple[bool, str]:
     """Return whether the audit of a run found nothing against its figure, and what it found in a few words."""
     audit = run.audit or {}
-    if audit.get("split_hash") not in (None, run.result.split.hash):
+    if not audit.keys() >= _OF_A_SPLIT or audit["split"] is None:
+        return False, "no audit of a split"
+    if not _is_of_split(run):
         return False, "of another split than this run's"
-    kinds = Counter(finding["kind"] for finding in _leaks_of(audit))
+    kinds = Counter(finding["kind"] for finding in _leaks_of(run))
     found = [f"{count} x {kind}" for kind, count in kinds.items()]
     unusable = [bad for bad in audit.get("bad_files", []) if bad["kind"] != "odd"]
     if unusable:
@@ -158,15 +160,26 @@ def audit_summary(run: RunEntry) -> tuple[bool, str]:
     return (False, f"{status}: {listed(found)}") if found else (status == "clean", status)
 
 
-def _leaks_of(audit: dict[str, Any]) -> list[dict[str, Any]]:
-    return [finding for finding in audit.get("findings", []) if finding["leak"]]
+#: Keys of `audit.json` that an audit of a data set has, and one of a published model has not.
+_OF_A_SPLIT = {"status", "split", "split_hash", "findings", "bad_files"}
+
+
+def _is_of_split(run: RunEntry) -> bool:
+    audit = run.audit or {}
+    return audit.keys() >= _OF_A_SPLIT and audit["split_hash"] == run.result.split.hash is not None
+
+
+def _leaks_of(run: RunEntry) -> list[dict[str, Any]]:
+    """Return the leaks in an audit of the run's own split; another split's say nothing of it."""
+    audit = run.audit or {}
+    return [finding for finding in audit["findings"] if finding["leak"]] if _is_of_split(run) else []
 
 
 def _audit_table(material: Material) -> Table | None:
     """Return the leaks that audits found, those that are the same for several runs once."""
     runs_of: dict[tuple[str, str, str, str], list[str]] = {}
     for run in material.runs:
-        for finding in _leaks_of(run.audit or {}):
+        for finding in _leaks_of(run):
             places = ", ".join(
                 f"{track['track_id']} ({track['part'] or 'no part'})" for track in finding["tracks"][:6]
             )
@@ -256,7 +269,7 @@ def _cost_row(system: System, protocol: str, runs: Sequence[RunEntry]) -> list[C
 def _calibration_row(scores: LevelScores, run: RunEntry) -> list[Cell]:
     found = scores.calibration
     assert found is not None
-    mark = "leaky" if run.result.leaky else None
+    mark = run.mark
     return [
         Cell(run.system.title),
         Cell(protocol_title(run.protocol)),

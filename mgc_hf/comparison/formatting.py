@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mgc_hf.comparison.sections import Cell
 from mgc_hf.evaluation.paired import ALPHA
-from mgc_hf.results import Interval
+from mgc_hf.results import Interval, format_duration
 
 NOT_RUN = "not run"
 NOT_MEASURED = "not measured"
@@ -58,23 +58,9 @@ def missing(text: str = NOT_MEASURED) -> Cell:
     return Cell(text, None, "missing")
 
 
-def duration(seconds: float) -> str:
-    """Return a time in words: `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 0.95:
-        return f"{seconds:.2f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def time_cell(seconds: float | None) -> Cell:
     """Return a time as a cell, to sort by seconds."""
-    return missing() if seconds is None else Cell(duration(seconds), seconds)
+    return missing() if seconds is None else Cell(format_duration(seconds), seconds)
 
 
 def p_cell(value: float) -> Cell:

@@ -114,15 +114,17 @@ class WrongTrack:
 def chosen_runs(material: Material) -> list[RunEntry]:
     """Return the runs whose errors are shown: of one protocol, one run for each system, its lowest seed.
 
-    It is the protocol under which most systems were run, at a tie the one whose errors say most. The linear floor has a run
-    of its own, or what it says stands in the folder of another.
+    It is the protocol under which most systems were run, at a tie the one whose errors say most; not one that divides
+    segments, whose test part holds a few segments of each track, which is then neither right nor wrong as a whole. The
+    linear floor has a run of its own, or what it says stands in the folder of another.
     """
 
     def order(protocol: str) -> tuple[int, int, int]:
         place = _PREFERRED.index(protocol) if protocol in _PREFERRED else len(_PREFERRED)
         return -len({run.system for run in material.of(protocol=protocol)}), place, protocol_rank(protocol)
 
-    protocol = min(material.protocols, key=order, default=None)
+    whole = [name for name in material.protocols if material.of(protocol=name)[0].unit == "track"]
+    protocol = min(whole, key=order, default=None)
     if protocol is None:
         return []
     shown = [run for system in material.systems if (run := material.best_shown(system, protocol)) is not None]

@@ -27,7 +27,8 @@ class System:
         about (`str`): What it is, in one sentence: pre-trained or not, on what.
         paper (`str`, *optional*): The paper's system that it stands for, a key of `paper.json`'s systems (`lstm`,
             `hubert`, `wavlm`, `wav2vec2`).
-        faithful (`bool`): Whether it is what the paper trained, size and pre-training included.
+        faithful (`bool`): Whether it is what the paper trained, as far as the paper says: of the models that it fine-tuned
+            it names neither checkpoint nor size, so these are the first ones published under that name, of base size.
         is_floor (`bool`): Whether it is the linear floor.
     """
 
@@ -55,7 +56,8 @@ class RunEntry:
         predictions ([`Predictions`]): Its test part.
         floor ([`Predictions`], *optional*): What the linear floor says of the same test part.
         audit (`dict[str, Any]`, *optional*): What `mgc-hf audit` found in its split (`audit.json`).
-        folds (`tuple[RunResult, ...]`): Records of the folds, in their order; empty without cross-validation.
+        folds (`tuple[RunResult, ...]`): Records of the folds, in their order; empty without cross-validation, and where
+            one of them is not there.
     """
 
     system: System
@@ -84,6 +86,17 @@ class RunEntry:
     def scores(self) -> LevelScores:
         """Scores at the level that its protocol divides."""
         return next(iter(self.result.levels.values()))
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether it is known to have learnt nothing of its test part: neither by its split nor by the weights it began
+        from."""
+        return self.result.leaky is False and self.result.model.contamination is None
+
+    @property
+    def mark(self) -> str | None:
+        """How its figures are marked: `leaky`, `warning` where it is not known to be honest, or not at all."""
+        return "leaky" if self.result.leaky else None if self.is_honest else "warning"
 
     @property
     def trained(self) -> tuple[RunResult, ...]:
@@ -132,6 +145,10 @@ class Material:
             for run in self.runs
             if (system is None or run.system == system) and (protocol is None or run.protocol == protocol)
         ]
+
+    def example(self, protocol: str) -> RunEntry:
+        """Return the run that tells what a protocol is: the first, of those known to be honest where there is one."""
+        return min(self.of(protocol=protocol), key=lambda run: not run.is_honest)
 
     def best_shown(self, system: System, protocol: str | None = None) -> RunEntry | None:
         """Return the run whose pictures stand for a system: of the lowest seed, under `protocol` or the first there is."""
@@ -208,14 +225,17 @@ def identify_kind(kind: str, base: str | None, size: str | None) -> System:
     if kind == FLOOR_MODEL:
         return identify_floor()
     if kind in _FROM_SCRATCH_ALWAYS:
-        return System(rank, key, title, "trained from scratch on mel-spectrograms", paper, faithful=True)
+        about = "trained from scratch on mel-spectrograms (the architecture is ours, the paper gives none)"
+        return System(rank, key, title, about, paper, faithful=True)
     if base is None:
         size = size or "full size"
         about = f"its architecture ({size}) trained from scratch on this data, not pre-trained"
         return System(rank, f"{key}-{slug(size)}-scratch", f"{title} ({size}, from scratch)", about, paper)
     name = base.rsplit("/", 1)[-1]
     about = f"fine-tuned from the pre-trained {base}"
-    return System(rank, f"{key}-{slug(name)}", f"{title} ({name})", about, paper, faithful=paper is not None)
+    return System(
+        rank, f"{key}-{slug(name)}", f"{title} ({name})", about, paper, faithful=base in _PAPERS_BASES.get(kind, ())
+    )
 
 
 def identify_floor() -> System:
@@ -238,9 +258,13 @@ _KINDS: dict[str, tuple[int, str, str, str | None]] = {
     FLOOR_MODEL: (_LAST, "floor", "Linear floor", None),
 }
 _FROM_SCRATCH_ALWAYS = ("mel_lstm",)
+#: Type of a model -> checkpoints that the paper's may have been: it names the model alone.
+_PAPERS_BASES = {
+    "hubert": ("facebook/hubert-base-ls960",),
+    "wavlm": ("microsoft/wavlm-base", "microsoft/wavlm-base-plus"),
+    "wav2vec2": ("facebook/wav2vec2-base",),
+}
 
-#: What `mgc-hf audit --output` writes beside a run, by its name here.
-_FOLD = re.compile(r"fold-(\d+)")
 _NAMED = re.compile(r"([^=/\\]+)=(.+)", re.DOTALL)
 
 
@@ -257,7 +281,7 @@ def _read(given: str) -> RunEntry:
     if result.split.fold is not None or (result.protocol == "kfold" and result.split.folds is None):
         way = "judge all of the data, without --split" if result.training is None else f"give all of them, {source}/.."
         raise RecordError(f"{source}: is one fold of a cross-validation alone, whose figures are of its tracks; {way}")
-    folds = _read_folds(folder) if result.split.folds is not None else ()
+    folds = _read_folds(folder, len(result.split.folds)) if result.split.folds is not None else ()
     system = identify(result if result.training is not None or not folds else folds[0])
     return RunEntry(
         system=system if name is None else named_system(name, system),
@@ -282,13 +306,10 @@ def _named(given: str) -> tuple[str | None, str]:
     return match[1].strip(), match[2]
 
 
-def _read_folds(folder: Path) -> tuple[RunResult, ...]:
-    numbers = {int(match[1]): path for path in folder.iterdir() if (match := _FOLD.fullmatch(path.name))}
-    return tuple(
-        RunResult.load(path / outputs.RESULTS)
-        for _, path in sorted(numbers.items())
-        if (path / outputs.RESULTS).is_file()
-    )
+def _read_folds(folder: Path, count: int) -> tuple[RunResult, ...]:
+    """Return the records of all folds, or none: what some of them cost is not what the run cost."""
+    paths = [outputs.fold_folder(folder, fold) / outputs.RESULTS for fold in range(count)]
+    return tuple(map(RunResult.load, paths)) if all(path.is_file() for path in paths) else ()
 
 
 def _read_floor(folder: Path, predictions: Predictions) -> Predictions | None:

@@ -1,6 +1,6 @@
 """The report's first sections: what was compared, how the systems rank, what the leak is worth; the paper's last table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mgc_hf.comparison.formatting import (
 )
 from mgc_hf.comparison.material import Material, RunEntry, System
 from mgc_hf.comparison.paper import paper, paper_systems
-from mgc_hf.comparison.ranking import Duel, Leak, Standing, is_leaky, leaks
+from mgc_hf.comparison.ranking import Duel, LeakWorth, Standing, doubted_systems, leaks, mark_of
 from mgc_hf.comparison.sections import Cell, Picture, Section, Table
 
 
@@ -65,11 +65,15 @@ def ranking(material: Material, found: dict[str, list[Standing]], fought: dict[s
     rows += [_not_run_row(key, len(columns)) for key in paper_systems() if not _stands(systems, key)]
     note = (
         "Accuracy is of segments where the protocol divides segments, else of tracks. Intervals come from drawing tracks, "
-        "each with all its answers under all seeds. A figure under a leaky protocol says how well known tracks are "
+        "each with all its answers under all seeds. What is not known to be honest has no place. A figure under a leaky protocol says how well known tracks are "
         "recognised again."
     )
     tables = [Table("ranking", "Every system under every protocol", columns, rows, note, "Table 5")]
-    tables += [duel_table(protocol, fought[protocol]) for protocol in material.protocols if fought[protocol]]
+    tables += [
+        duel_table(protocol, fought[protocol], doubted_systems(material, protocol))
+        for protocol in material.protocols
+        if fought[protocol]
+    ]
     picture = Picture(
         "accuracy-by-protocol",
         "Accuracy by protocol",
@@ -79,18 +83,32 @@ def ranking(material: Material, found: dict[str, list[Standing]], fought: dict[s
         "in the table above.",
         draw=lambda: charts.accuracy_by_protocol(material),
     )
+    pictures = [picture]
+    if any(run.unit == "track" for run in material.runs):
+        pictures.append(
+            Picture(
+                "track-accuracy-by-protocol",
+                "Accuracy of tracks by protocol",
+                "Tracks right under each protocol that does not divide segments, as the table above ranks them.",
+                "Accuracies of tracks; the figures are in the table above.",
+                draw=lambda: charts.accuracy_by_protocol(material, level="track"),
+            )
+        )
     title = "The paper's ranking under honest protocols"
-    return Section("ranking", title, conclusion(material, found, fought), [], tables, [picture], paper_item="Table 5")
+    return Section("ranking", title, conclusion(material, found, fought), [], tables, pictures, paper_item="Table 5")
 
 
-def duel_table(protocol: str, fought: Sequence[Duel]) -> Table:
-    """Return the paired comparisons of a protocol."""
+def duel_table(protocol: str, fought: Sequence[Duel], doubted: Collection[System] = ()) -> Table:
+    """Return the paired comparisons of a protocol; those with a system that is to be doubted are marked."""
     rows = []
     for duel in fought:
         needed = duel.tracks.tracks_needed
         rows.append(
             [
-                Cell(f"{duel.first.title} less {duel.second.title}"),
+                Cell(
+                    f"{duel.first.title} less {duel.second.title}",
+                    mark="warning" if {duel.first, duel.second} & set(doubted) else None,
+                ),
                 interval_cell(duel.difference, signed=True),
                 number(duel.tracks.first_alone),
                 number(duel.tracks.second_alone),
@@ -196,7 +214,8 @@ def _seeds(runs: Sequence[RunEntry]) -> Cell:
     if not runs:
         return missing(NOT_RUN)
     text = ", ".join(str(run.seed) if run.seed >= 0 else "none" for run in runs)
-    return Cell(text, len(runs), "leaky" if any(run.result.leaky for run in runs) else None)
+    marks = {run.mark for run in runs}
+    return Cell(text, len(runs), "leaky" if "leaky" in marks else "warning" if "warning" in marks else None)
 
 
 def _about_data(material: Material) -> list[str]:
@@ -207,7 +226,7 @@ def _about_data(material: Material) -> list[str]:
         f"({listed([str(count) for count in genres])} genres), compared with {paper()['citation']}."
     ]
     for protocol in material.protocols:
-        run = material.of(protocol=protocol)[0]
+        run = material.example(protocol)
         statement = run.result.split.statement.strip()
         words.append(f"{protocol_title(protocol)} ({run.result.leak}): {statement}")
     return words
@@ -224,8 +243,8 @@ def _warnings(material: Material) -> list[str]:
     unlike = [system.title for system in material.systems if system.paper and not system.faithful]
     if unlike:
         words.append(
-            f"{listed(unlike)} {'is' if len(unlike) == 1 else 'are'} not what the paper fine-tuned: without the "
-            "pre-trained weights these figures say nothing of the paper's."
+            f"{listed(unlike)} {'is' if len(unlike) == 1 else 'are'} not what the paper fine-tuned, as far as it "
+            "says: trained from other weights, or from none. These figures say nothing of the paper's."
         )
     return words
 
@@ -248,9 +267,11 @@ def _ranking_row(
         if one is None:
             row += [missing(NOT_RUN), missing(NOT_RUN), missing(NOT_RUN)]
             continue
-        mark = "leaky" if is_leaky(material, protocol, system) or is_leaky(material, protocol) else None
+        mark, doubted = mark_of(material, protocol, system), doubted_systems(material, protocol)
+        ahead = [other for other in found[protocol] if other.accuracy.value > one.accuracy.value + 1e-9]
+        place = 1 + sum(other.system not in doubted for other in ahead)
         row += [
-            number(1 + sum(other.accuracy.value > one.accuracy.value + 1e-9 for other in found[protocol])),
+            Cell("none", mark=mark) if system in doubted else number(place),
             interval_cell(one.accuracy, mark),
             Cell(f"{spread_text(one.accuracy.value, one.spread)} ({len(one.seeds)})", one.accuracy.value, mark),
         ]
@@ -274,14 +295,14 @@ def _mean_accuracy(material: Material, system: System, protocol: str) -> Cell:
         return missing(NOT_RUN)
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     mean = float(np.mean(values))
-    return Cell(spread_text(mean, spread), mean, "leaky" if is_leaky(material, protocol, system) else None)
+    return Cell(spread_text(mean, spread), mean, mark_of(material, protocol, system))
 
 
-def _clear(leak: Leak) -> str | None:
+def _clear(leak: LeakWorth) -> str | None:
     return "strong" if leak.difference.ci95 is not None and leak.difference.ci95[0] > 0 else None
 
 
-def _leak_in_words(leak: Leak) -> str:
+def _leak_in_words(leak: LeakWorth) -> str:
     assert leak.difference.ci95 is not None
     low, high = leak.difference.ci95
     worth = (

@@ -37,6 +37,10 @@ from mgc_hf.comparison.sections import MARKS, PAGES, Picture, Section, Table
 if TYPE_CHECKING:
     import jinja2
 
+_NO_WHOLE_TRACKS = (
+    "Left out: every run here divides segments, so that a test part holds a few segments of each track, and no track is right "
+    "or wrong as a whole."
+)
 _ALL_ARE_RIGHT = "Every test track is right in every system shown."
 
 
@@ -88,7 +92,7 @@ def render_page(
         numeric=_numeric,
         long_names=lambda table: any(len(row[0].text) > 14 for row in table.rows),
         drawing=lambda picture: _drawing(picture, texts),
-        tracks=tracks if runs else None,
+        tracks=tracks,
         listening=_listening(runs, wrong, tracks, audio is not None, embed_audio),
         has_local_clips=any(track["is_local"] for track in tracks),
         time_axis=charts.TIME_AXIS,
@@ -165,7 +169,7 @@ def _listening(
 ) -> dict[str, Any]:
     """Return what the page says above the tracks."""
     total = len({track_id for run in runs for track_id in run.predictions.track_id})
-    about = ""
+    about = _NO_WHOLE_TRACKS
     if runs:
         leaky = " (its split leaks)" if any(run.result.leaky for run in runs) else ""
         about = (
@@ -184,7 +188,10 @@ def _listening(
             "genre. The recordings may be protected: do not publish this page."
         )
     elif tracks:
-        sound = "The players read the files of the machine that this page was made on, and are silent on any other."
+        sound = (
+            "The players read the files of the machine that this page was made on, whose addresses the page holds, and are "
+            "silent on any other."
+        )
     return {
         "about": about,
         "sound": sound,

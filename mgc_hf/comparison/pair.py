@@ -13,6 +13,7 @@ from mgc_hf.comparison.reading import FoundRun, count_tracks, find_finished
 from mgc_hf.errors import RecordError
 from mgc_hf.evaluation.intervals import NUM_RESAMPLES, accuracy_interval
 from mgc_hf.evaluation.paired import ALPHA, POWER, PairedTest, compare_answers
+from mgc_hf.outputs import display_name
 from mgc_hf.results import Interval, format_interval, format_p_value
 
 
@@ -21,7 +22,7 @@ class ComparedRun:
     """One of the two runs.
 
     Args:
-        source (`str`): Folder or Hub id, as it was given.
+        source (`str`): Hub id with its revision as it was given, or the folder's last component.
         name (`str`): What it is called in the comparison: the id, or the folder's last component.
         commit (`str`, *optional*): Commit on the Hub.
         leaky (`bool`, *optional*): Whether its split leaks; `None`: not known.
@@ -169,11 +170,9 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0, num_resampl
         )
     track_id, right = one.answers.track_id[rows], (one.answers.right[rows], other.answers.right[places])
     difference, test = compare_answers(track_id, *right, unit, seed=seed, num_resamples=num_resamples)
-    if names[0] == names[1]:  # two folders of one name
-        names = [run.source for run in runs]
     compared = [
         ComparedRun(
-            run.source,
+            display_name(run.source),
             name,
             run.commit,
             run.result.leaky,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mgc_hf.comparison.material import Material, RunEntry, System, identify_floor
-from mgc_hf.evaluation.intervals import LEVELS, NUM_RESAMPLES, accuracy_interval, difference_with_width
+from mgc_hf.evaluation.intervals import LEVELS, NUM_RESAMPLES, accuracy_interval, difference_with_width, draw_counts
 from mgc_hf.evaluation.paired import Answers, PairedTest, by_track, holm
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import Interval
@@ -68,7 +68,7 @@ class Duel:
 
 
 @dataclass(frozen=True)
-class Leak:
+class LeakWorth:
     """What a leaky protocol adds to a system's accuracy, in segments under both.
 
     Args:
@@ -143,7 +143,7 @@ def duels(material: Material, protocol: str, num_resamples: int = NUM_RESAMPLES)
     ]
 
 
-def leaks(material: Material, num_resamples: int = NUM_RESAMPLES) -> list[Leak]:
+def leaks(material: Material, num_resamples: int = NUM_RESAMPLES) -> list[LeakWorth]:
     """Return what each leaky protocol is worth over each other one, system by system.
 
     Args:
@@ -152,10 +152,11 @@ def leaks(material: Material, num_resamples: int = NUM_RESAMPLES) -> list[Leak]:
     """
     dishonest = [name for name in material.protocols if is_leaky(material, name)]
     honest = [name for name in material.protocols if name not in dishonest]
+    doubted = {name: doubted_systems(material, name) for name in honest}
     asked = {name: _asked(material, name, unit="segment") for name in material.protocols}
     found = []
     for one, other in itertools.product(dishonest, honest):
-        for system in sorted(set(asked[one]) & set(asked[other])):
+        for system in sorted((set(asked[one]) & set(asked[other])) - doubted[other]):
             sides = [asked[name][system] for name in (one, other)]
             pools = [_pool(side.values()) for side in sides]
             accuracies = []
@@ -163,20 +164,31 @@ def leaks(material: Material, num_resamples: int = NUM_RESAMPLES) -> list[Leak]:
                 values = np.array([seed.right.mean() for seed in side.values()])
                 accuracies.append(Interval(float(values.mean()), _interval(pool, values, num_resamples)))
             difference, shared = _difference(pools[0], pools[1], num_resamples)
-            found.append(Leak(system, one, other, accuracies[0], accuracies[1], difference, shared))
+            found.append(LeakWorth(system, one, other, accuracies[0], accuracies[1], difference, shared))
     return sorted(found, key=lambda leak: leak.system)
 
 
-def is_leaky(material: Material, protocol: str, system: System | None = None) -> bool:
-    """Whether a protocol leaks, or what a system was trained on under it (its base checkpoint may know the test part).
+def is_leaky(material: Material, protocol: str) -> bool:
+    """Whether a protocol leaks: every run of it does."""
+    return all(run.result.leaky for run in material.of(protocol=protocol))
 
-    Args:
-        material ([`Material`]): The runs.
-        protocol (`str`): A protocol: it leaks where every run of it does.
-        system ([`System`], *optional*): A system: one run of it that leaks is enough.
+
+def doubted_systems(material: Material, protocol: str) -> set[System]:
+    """Return the systems that are not known to be honest under a protocol that does not leak: one such run is enough.
+
+    Their base checkpoint may know the test part, or it is not known what they were trained on.
     """
-    found = [bool(run.result.leaky) for run in material.of(system, protocol)]
-    return any(found) if system is not None else bool(found) and all(found)
+    if is_leaky(material, protocol):
+        return set()
+    return {run.system for run in material.of(protocol=protocol) if not run.is_honest}
+
+
+def mark_of(material: Material, protocol: str, system: System) -> str | None:
+    """Return how a system's figures under a protocol are marked: as the worst of its runs, or as the protocol leaks."""
+    marks = {run.mark for run in material.of(system, protocol)}
+    if "leaky" in marks or is_leaky(material, protocol):
+        return "leaky"
+    return "warning" if "warning" in marks else None
 
 
 def _asked(material: Material, protocol: str, unit: str | None = None) -> dict[System, dict[int, Answers]]:
@@ -228,11 +240,7 @@ def _difference(one: Answers, other: Answers, num_resamples: int) -> tuple[Inter
         np.bincount(part, weights=side.right.astype(float), minlength=len(tracks))
         for part, side in zip(rows, (one, other), strict=True)
     ]
-    rng = np.random.default_rng(0)
-    drawn = (
-        rng.integers(len(tracks), size=(num_resamples, len(tracks))) + len(tracks) * np.arange(num_resamples)[:, None]
-    )
-    counts = np.bincount(drawn.ravel(), minlength=num_resamples * len(tracks)).reshape(num_resamples, -1)
+    counts = draw_counts(np.random.default_rng(0), num_resamples, len(tracks))
     totals = [counts @ size for size in sizes]
     usable = (totals[0] > 0) & (totals[1] > 0)  # a draw may miss all tracks of the one
     shares = [(counts @ hit)[usable] / total[usable] for hit, total in zip(hits, totals, strict=True)]

@@ -20,7 +20,7 @@ FIGURES, IMAGES = "results.parquet", "images"
 _OURS = {*(f"{page}.md" for page in PAGES), HTML_PAGE, FIGURES, IMAGES}
 
 
-def write_report(
+def write_comparison(
     material: Material,
     folder: str | Path,
     *,

@@ -83,7 +83,7 @@ def bootstrap_by_track(
     values: dict[str, list[np.ndarray]] = {name: [] for name in STATISTICS}
     block = max(1, _BLOCK // max(len(tracks), num_labels**2))
     for first in range(0, num_resamples, block):
-        counts = _draw_counts(rng, min(block, num_resamples - first), len(tracks))
+        counts = draw_counts(rng, min(block, num_resamples - first), len(tracks))
         resampled = (counts @ confusions.reshape(len(tracks), -1)).reshape(-1, num_labels, num_labels)
         for name, statistic in STATISTICS.items():
             values[name].append(statistic(resampled))
@@ -125,7 +125,7 @@ def paired_difference(
     tracks, row = np.unique(np.asarray(track_id).astype(str), return_inverse=True)
     gain = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     sums, sizes = np.bincount(row, weights=gain), np.bincount(row)
-    counts = _draw_counts(np.random.default_rng(seed), num_resamples, len(tracks))
+    counts = draw_counts(np.random.default_rng(seed), num_resamples, len(tracks))
     differences = (counts @ sums) / (counts @ sizes)
     return float(gain.mean()), np.quantile(differences, LEVELS).tolist()
 
@@ -135,7 +135,7 @@ def _check_resamples(num_resamples: int) -> None:
         raise OptionError(f"num_resamples is {num_resamples}; a 95 % interval takes at least {MIN_RESAMPLES}")
 
 
-def _draw_counts(rng: np.random.Generator, num_resamples: int, num_tracks: int) -> np.ndarray:
+def draw_counts(rng: np.random.Generator, num_resamples: int, num_tracks: int) -> np.ndarray:
     """Draw `num_tracks` tracks with replacement, `num_resamples` times; how often each came: `(resamples, tracks)`."""
     drawn = rng.integers(num_tracks, size=(num_resamples, num_tracks))
     drawn += np.arange(num_resamples)[:, None] * num_tracks

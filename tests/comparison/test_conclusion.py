@@ -1,5 +1,6 @@
 """What is said of the paper's ranking follows from the figures: it stands, is the other way round, or is open."""
 
+import numpy as np
 import pytest
 
 from mgc_hf.comparison.conclusion import conclusion
@@ -78,3 +79,32 @@ def test_a_study_with_a_leak_and_models_from_scratch(tmp_path):
 def test_where_everything_leaks_nothing_is_concluded(tmp_path):
     folders = [run(tmp_path / "lstm", shares(29, 1), protocol="segment")]
     assert said(folders)[-1].startswith("In short: every protocol that was run leaks")
+
+
+def test_a_contaminated_model_is_told_of_and_not_judged(tmp_path):
+    folders = [
+        run(tmp_path / "hubert", shares(60), model={**PRE_TRAINED, "contamination": "its card says so"}, leaky=None),
+        run(tmp_path / "lstm", shares(40, 20), floor=shares(20, 40)),
+    ]
+    paragraphs = said(folders)
+    assert paragraphs[1].startswith("Under track (leak-free by track), tracks right: LSTM 66.7 %")
+    assert "HuBERT (hubert-base-ls960) 100.0 % [94.0, 100.0] (to be doubted)." in paragraphs[1]
+    assert "may know the test part, is LSTM against HuBERT (hubert-base-ls960)." in paragraphs[1]
+    assert paragraphs[1].endswith("LSTM is above the linear floor beyond chance.")
+    assert "of 6 comparisons" in paragraphs[-1]
+    assert "none come out as in the paper, none are the other way round, none are open" in paragraphs[-1]
+    assert "1 is not judged for a side that may know the test part and 5 were not run" in paragraphs[-1]
+    assert said(folders[:1])[-1].startswith("In short: no run is known to be free of a leak")
+
+
+def test_what_is_open_by_the_correction_alone_is_not_called_too_small(tmp_path):
+    folders = [
+        run(tmp_path / "lstm", shares(40, 30)),
+        run(tmp_path / "hubert", shares(30, 40), model=PRE_TRAINED),  # 10 to 0
+        run(tmp_path / "wavlm", shares(34, 36), model=WAVLM),  # 6 to 0 of the LSTM, 4 to 0 of HuBERT
+        run(tmp_path / "wav2vec2", np.r_[shares(33, 36), True], model={"model_type": "wav2vec2"}),  # as many
+    ]
+    paragraphs = said(folders)
+    assert "(beyond chance alone (p = 0.031), not after correction for so many pairs)" in paragraphs[1]
+    assert "with equal counts for the one and the other: no number of tracks would tell" in paragraphs[-1]
+    assert "beyond chance alone, but not after correction for so many pairs" in paragraphs[-1]

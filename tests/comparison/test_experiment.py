@@ -1,5 +1,6 @@
 """Runs made, picked up, resumed and failed, with a launcher that writes what a recipe would; and what is planned."""
 
+import fcntl
 import json
 import os
 import signal
@@ -8,8 +9,9 @@ import time
 
 import pytest
 
+from mgc_hf.cli import experiment
 from mgc_hf.cli.experiment import RunDisplay, parse_compare_options
-from mgc_hf.comparison.experiment import Process, differences, fraction_done, run_all, state_of, why_failed
+from mgc_hf.comparison.experiment import Process, check_data, differences, fraction_done, run_all, state_of, why_failed
 from mgc_hf.comparison.material import read_material
 from mgc_hf.comparison.plan import command, plan, read_system_options
 from mgc_hf.errors import OptionError
@@ -152,6 +154,82 @@ def test_a_finished_run_with_other_options_is_not_taken_for_this_one(tmp_path):
     ]
 
 
+def test_an_option_that_is_an_object_is_the_same_through_a_command_line(tmp_path):
+    options = {"lstm": {"model_config": {"hidden_size": 32, "bidirectional": True}}}
+    (run,) = planned(tmp_path, systems=("lstm",), system_options=options)
+    write(run)
+    text = run.arguments()[run.arguments().index("--model_config") + 1]
+    record = RunResult.load(run.folder / "results.json").to_dict()
+    for name in ("options", "resolved"):
+        record["training"][name]["model_config"] = text
+    (run.folder / "results.json").write_text(json.dumps(record))
+    assert state_of(run) == "finished"
+    options["lstm"]["model_config"]["hidden_size"] = 64
+    (other,) = planned(tmp_path, systems=("lstm",), system_options=options)
+    assert len(differences(other, RunResult.load(run.folder / "results.json"))) == 1
+
+
+def test_data_of_one_name_from_another_place_is_refused(tmp_path):
+    for place in ("a", "b"):
+        (tmp_path / place / "gtzan").mkdir(parents=True)
+    out = tmp_path / "out"
+    here, there = (planned(out, ("lstm",), dataset=str(tmp_path / place / "gtzan")) for place in ("a", "b"))
+    check_data(out, here)
+    check_data(out, here)
+    assert str(tmp_path) not in (out / "experiment.json").read_text()
+    with pytest.raises(OptionError, match="holds runs on data from another place than --dataset .*b/gtzan"):
+        run_all(there, out, tmp_path, Display(), launcher="x", start=Launcher(there))
+    (out / "experiment.json").write_text("[]")
+    with pytest.raises(OptionError, match=r"experiment\.json: is damaged"):
+        check_data(out, here)
+
+
+def test_a_run_that_another_process_makes_is_left_to_it(tmp_path):
+    runs = planned(tmp_path)
+    (tmp_path / "logs").mkdir()
+    with open(tmp_path / "logs" / "lstm-track-0.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4711")
+        lock.flush()
+        outcome, launcher, said = go(runs, tmp_path)
+    assert [(run.name, why) for run, why in outcome.failed] == [("lstm", "process 4711 is making it")]
+    assert said[0] == ("lstm track seed 0", "left out")
+    assert len(launcher.commands) == 1
+    assert len(go(runs, tmp_path)[0].finished) == 2  # once it is let go
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_stop_the_run_at_hand(number):
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        seen = experiment._stop_on_signals()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        assert seen == [number]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        experiment._stop_on_signals()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_an_error_of_the_display_leaves_no_run_behind(tmp_path):
+    (run,) = planned(tmp_path, systems=("lstm",))
+
+    class Endless(Launcher):
+        def __call__(self, words, log):
+            running = super().__call__(words, log)
+            running.poll = lambda: None
+            return running
+
+    launcher = Endless([run])
+    with pytest.raises(AssertionError, match="end at once"):
+        run_all([run], tmp_path, tmp_path, Display(), launcher="x", start=launcher)
+    assert launcher.stopped == ["lstm"]
+
+
 def test_a_stopped_experiment_stops_its_run(tmp_path):
     runs = planned(tmp_path)
     launcher = Launcher(runs, stop=("hubert",))
@@ -190,6 +268,12 @@ def test_how_far_a_run_is_and_why_it_failed(tmp_path):
         "    raise subprocess.CalledProcessError(1)\nsubprocess.CalledProcessError: Command returned 1\n"
     )
     assert why_failed(log, 1) == "exit status 1: ValueError: a bug"
+    log.write_text("epoch 3/4  training: loss 1\n")
+    since = log.stat().st_size  # what an earlier attempt said is not of this one
+    assert (fraction_done(run, log, since), why_failed(log, 1, since)) == (None, "exit status 1: it said nothing")
+    with log.open("a") as file:
+        file.write("epoch 1/4  training: loss 2\n")
+    assert fraction_done(run, log, since) == 0.25
     log.write_text("epoch 3/4  training: loss 1\n")
     (folds,) = planned(tmp_path, systems=("lstm",), protocols=("kfold",), system_options={"lstm": {"num_folds": 4}})
     (folds.folder / "fold-0").mkdir(parents=True)
@@ -280,10 +364,12 @@ def test_options_of_the_recipe():
     assert options.systems == ["lstm", "hubert", "wavlm", "wav2vec2", "floor"]
     assert (options.protocols, options.seeds) == (["segment", "track", "kfold"], [0, 1, 2])
     options = parse_compare_options(["--systems", "lstm", "--seeds", "5", "6", "--from_scratch", "--size", "tiny"])
+    assert options.audio is None  # a page tells where data lies only if it is asked to
     assert (options.systems, options.seeds, options.size) == (["lstm"], [5, 6], "tiny")
     for arguments, words in (
         (["--seed", "1"], "did you mean seeds"),
         (["--size", "tiny"], "--size"),
+        (["--embed_audio"], "left out without --audio"),
         (["--seeds"], "--seeds"),
         (["--seeds", "one"], "--seeds"),
     ):
@@ -300,7 +386,7 @@ def test_the_display_without_a_terminal_is_lines(tmp_path, capsys):
         display.end(runs[1], "picked up", None)
     assert capsys.readouterr().err.splitlines() == [
         "[0/2] lstm track seed 0: started",
-        "[1/2] lstm track seed 0: done in 0:01:15; 1 to go, about 0:01:15",
+        "[1/2] lstm track seed 0: done in 1 min 15 s; 1 to go, about 1 min 15 s",
         "[2/2] hubert track seed 0: picked up",
     ]
 

@@ -21,6 +21,14 @@ from tests.test_results import result
         (SPEECH, None, "HuBERT (full size, from scratch)", "hubert", False),
         ({**SPEECH, "base_model": "facebook/hubert-base-ls960"}, None, "HuBERT (hubert-base-ls960)", "hubert", True),
         (
+            {**SPEECH, "base_model": "facebook/hubert-large-ll60k"},
+            None,
+            "HuBERT (hubert-large-ll60k)",
+            "hubert",
+            False,
+        ),
+        ({**SPEECH, "base_model": "my-hubert"}, None, "HuBERT (my-hubert)", "hubert", False),
+        (
             {"model_type": "whisper", "base_model": "whisper-tiny.en"},
             None,
             "Whisper encoder (whisper-tiny.en)",
@@ -72,7 +80,9 @@ def test_two_runs_of_one_place_need_names(tmp_path):
     material = read_material([str(one), f"LSTM (wide)={other}"])
     assert [system.title for system in material.systems] == ["LSTM", "LSTM (wide)"]
     assert material.runs[1].system.key == "lstm-wide"
-    assert material.runs[1].system.about == "LSTM: trained from scratch on mel-spectrograms"
+    assert material.runs[1].system.about == (
+        "LSTM: trained from scratch on mel-spectrograms (the architecture is ours, the paper gives none)"
+    )
     with pytest.raises(RecordError, match="has the name of another"):
         read_material([str(one), f"LSTM={other}"])
 
@@ -84,6 +94,11 @@ def test_folds_are_read_with_their_run_and_not_for_it(tmp_path):
     (entry,) = read_material([str(folder)]).runs
     assert [one.split.fold for one in entry.folds] == [0, 1]
     assert len(entry.trained) == 2
+    record = folder / "fold-1" / "results.json"
+    record.rename(folder / "kept.json")  # half of the folds is not the run
+    (entry,) = read_material([str(folder)]).runs
+    assert (entry.folds, entry.trained) == ((), (entry.result,))
+    (folder / "kept.json").rename(record)
     with pytest.raises(RecordError, match="is one fold of a cross-validation"):
         read_material([str(folder / "fold-0")])
     judged = run(tmp_path / "judged", shares(4, 1), protocol="kfold")

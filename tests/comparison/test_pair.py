@@ -102,7 +102,7 @@ def test_a_run_and_itself_leave_open_what_was_not_seen(runs):
     assert (found.tracks.p_value, found.tracks.tracks_needed, found.difference.value) == (1, None, 0)
     end = wilson(0, 70)[1]
     assert found.difference.ci95 == pytest.approx([-end, end])
-    assert str(runs[0]) in found.sentence()  # two runs of one name are told by where they are
+    assert str(runs[0]) not in str(found.to_dict())  # where they lie is nobody else's
 
 
 def test_only_common_tracks_count_whatever_their_order(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mgc_hf.comparison.material import read_material
-from mgc_hf.comparison.ranking import duels, is_leaky, leaks, standings
+from mgc_hf.comparison.overview import ranking
+from mgc_hf.comparison.ranking import doubted_systems, duels, is_leaky, leaks, mark_of, standings
 from mgc_hf.evaluation.intervals import paired_difference
 from mgc_hf.evaluation.paired import holm, mcnemar
 from tests.comparison.runs import SPEECH, run, shares, study
@@ -82,10 +83,38 @@ def test_what_the_leak_is_worth(tmp_path):
     assert leaks(read_material([str(folders[0])])) == []
 
 
-def test_one_contaminated_run_makes_no_protocol_leak(tmp_path):
-    folders = [run(tmp_path / "lstm", shares(20, 10)), run(tmp_path / "hubert", shares(30), model=SPEECH, leaky=True)]
+CONTAMINATED = {**SPEECH, "base_model": "me/hubert-gtzan", "contamination": "its card names GTZAN"}
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"),
+    [
+        ({"leaky": True}, "leaky"),
+        ({"leaky": None}, "warning"),
+        ({"leaky": None, "model": CONTAMINATED}, "warning"),
+        ({"leaky": False, "model": CONTAMINATED}, "warning"),
+    ],
+)
+def test_one_doubtful_run_makes_no_protocol_leak_and_is_not_honest(tmp_path, values, mark):
+    folders = [
+        run(tmp_path / "lstm", shares(20, 10)),
+        run(tmp_path / "hubert", shares(30), **{"model": SPEECH, **values}),
+    ]
     material = read_material([str(folder) for folder in folders])
     lstm, hubert = material.systems
     assert not is_leaky(material, "track")
-    assert [is_leaky(material, "track", system) for system in (lstm, hubert)] == [False, True]
-    assert not is_leaky(material, "segment")
+    assert doubted_systems(material, "track") == {hubert}
+    assert [mark_of(material, "track", system) for system in (lstm, hubert)] == [None, mark]
+    found = {"track": standings(material, "track", 100)}
+    table = ranking(material, found, {"track": duels(material, "track", 100)}).tables[0]
+    cells = {row[0].text: row for row in table.rows}
+    assert (cells["LSTM"][3].text, cells[hubert.title][3].text) == ("1", "none")
+    assert (cells["LSTM"][4].mark, cells[hubert.title][4].mark) == (None, mark)
+
+
+def test_a_contaminated_run_is_no_honest_side_of_the_leak(tmp_path):
+    folders = [
+        run(tmp_path / "segment", shares(29, 1), protocol="segment", model=SPEECH),
+        run(tmp_path / "track", shares(25, 5), model={**CONTAMINATED, "base_model": None}, leaky=None),
+    ]
+    assert leaks(read_material([str(folder) for folder in folders]), 100) == []

@@ -16,10 +16,11 @@ import pytest
 
 from mgc_hf.comparison import writing
 from mgc_hf.comparison.contents import all_sections
+from mgc_hf.comparison.findings import findings
 from mgc_hf.comparison.markdown import render_pages
 from mgc_hf.comparison.material import Material, Missing, identify, read_material
 from mgc_hf.comparison.sections import PAGES, Cell, Section, Table
-from mgc_hf.comparison.writing import write_report
+from mgc_hf.comparison.writing import write_comparison
 from mgc_hf.errors import OptionError, RecordError
 from tests.cli.test_predict import mgc_hf  # noqa: F401 - a fixture
 from tests.comparison.runs import change, run, shares, study
@@ -46,7 +47,7 @@ def sections(material):
 
 @pytest.fixture(scope="module")
 def report(material, tmp_path_factory):
-    return write_report(material, tmp_path_factory.mktemp("written") / "report")
+    return write_comparison(material, tmp_path_factory.mktemp("written") / "report")
 
 
 def pages(sections):
@@ -95,6 +96,7 @@ def test_an_audit_is_marked(tmp_path):
     finding = {"kind": "recording", "name": "t001 = t002", "leak": True, "tracks": tracks, "evidence": "412 peaks"}
     audit = {
         "status": "leaks",
+        "split": "split.json",
         "split_hash": "0" * 64,
         "findings": [finding, {**finding, "kind": "title", "leak": False}],
         "bad_files": [
@@ -114,9 +116,17 @@ def test_an_audit_is_marked(tmp_path):
         "lstm-track-0",
     ]
     assert len(found.tables[1].rows) == 1
-    (folder / "audit.json").write_text(json.dumps({**audit, "split_hash": "1" * 64}))
-    sections = {section.key: section for section in all_sections(read_material([str(folder)]))}
-    assert sections["findings"].tables[0].rows[0][4].text == "of another split than this run's"
+    for other, words in (
+        ({**audit, "split_hash": "1" * 64}, "of another split than this run's"),
+        ({**audit, "split_hash": None, "status": "clean"}, "of another split than this run's"),
+        ({**audit, "split": None, "split_hash": None, "status": "clean"}, "no audit of a split"),
+        ({"schema_version": 1, "gaps": []}, "no audit of a split"),  # of a published model
+    ):
+        (folder / "audit.json").write_text(json.dumps(other))
+        found = findings(read_material([str(folder)]))
+        assert found.tables[0].rows[0][4] == Cell(words, mark="warning")
+        assert len(found.tables) == 1
+        assert any(words in warning for warning in found.warnings)
 
 
 def test_the_folder_holds_all_of_it(report, material):
@@ -156,34 +166,34 @@ def test_an_earlier_report_stays_until_the_new_one_is_whole(material, tmp_path, 
     quick = [Section("a", "A", ["one"])]
     monkeypatch.setattr(writing, "all_sections", lambda _: quick)
     monkeypatch.setattr(writing, "render_page", lambda *_, **__: "<html>")
-    folder = write_report(material, tmp_path / "report")
+    folder = write_comparison(material, tmp_path / "report")
     with pytest.raises(OptionError, match="already exists; replace the report in it by --overwrite"):
-        write_report(material, folder)
+        write_comparison(material, folder)
     with monkeypatch.context() as broken:
         broken.setattr(writing, "write_figures", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            write_report(material, folder, overwrite=True)
+            write_comparison(material, folder, overwrite=True)
     assert "one" in (folder / "README.md").read_text()
     quick[0] = Section("a", "A", ["two"])
-    write_report(material, folder, overwrite=True)
+    write_comparison(material, folder, overwrite=True)
     assert "two" in (folder / "README.md").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
     (folder / "mine.txt").write_text("notes")
     with pytest.raises(OptionError, match=r"holds mine\.txt, which is no part of a report"):
-        write_report(material, folder, overwrite=True)
+        write_comparison(material, folder, overwrite=True)
     assert (folder / "mine.txt").is_file()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "README.md").write_text("mine")
     with pytest.raises(OptionError, match=r"no results\.parquet, so it is no report"):
-        write_report(material, tmp_path / "other", overwrite=True)
+        write_comparison(material, tmp_path / "other", overwrite=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="is a file"):
-        write_report(material, tmp_path / "file")
+        write_comparison(material, tmp_path / "file")
 
 
 def test_no_run_is_no_report(tmp_path):
     with pytest.raises(RecordError, match="no finished run"):
-        write_report(Material([]), tmp_path / "report")
+        write_comparison(Material([]), tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
 
