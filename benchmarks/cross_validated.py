@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mgc_hf import outputs
+from mgc_hf.comparison.material import slug
 from mgc_hf.evaluation.intervals import paired_difference
 from mgc_hf.evaluation.paired import Answers
 from mgc_hf.evaluation.seeds import over_seeds
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--second", default="band_cosema")
     parser.add_argument("--protocol", default="kfold")
     given = parser.parse_args()
+    given.first, given.second = slug(given.first), slug(given.second)  # as folders are named
     folders = sorted(given.runs.glob(f"{given.first}-{given.protocol}-*"))
     pairs = [
         (one, other)
