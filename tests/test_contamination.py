@@ -118,7 +118,7 @@ def base(finished_run, tmp_path_factory):
 def test_a_contaminated_base_is_refused_unless_the_user_insists(base, options, music_folder, tmp_path, monkeypatch):
     values = {**options, "model_name_or_path": str(base), "model_config": None}
     with monkeypatch.context() as early:
-        early.setattr("mgc_hf.run.prepare", lambda *args, **how: pytest.fail("features were extracted"))
+        early.setattr("mgc_hf.division.prepare", lambda *args, **how: pytest.fail("features were extracted"))
         early.setattr("mgc_hf.run.divide", lambda *args: pytest.fail("divided"))
         with pytest.raises(OptionError, match=r"model: its card names GTZAN .datasets., .*--allow_contaminated true"):
             fine_tune(**values, output_dir=str(tmp_path / "run"))
