@@ -20,7 +20,7 @@ from transformers import (
     WhisperForAudioClassification,
 )
 
-from mgc_hf import report, run
+from mgc_hf import evaluating, report
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.division import decode
 from mgc_hf.inference import GenreClassifier
@@ -129,7 +129,7 @@ def evaluated(monkeypatch, cache_dir, tmp_path):
     def evaluate(model_folder, data, batch_size):
         folder = tmp_path / f"report{batch_size}"
         values = {"batch_size": batch_size, "cache_dir": str(cache_dir), "min_seconds": 1e-6, "num_resamples": 100}
-        result = run.evaluate(model_folder, str(data), output_dir=folder, **values)
+        result = evaluating.evaluate(model_folder, str(data), output_dir=folder, **values)
         assert (result.data.segment_seconds, result.data.hop_seconds) == (WINDOW, 0.4)
         rows = Predictions.load(folder / "predictions.parquet")
         return {name: rows.logits[rows.track_id == name] for name in dict.fromkeys(rows.track_id)}

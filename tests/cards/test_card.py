@@ -241,7 +241,7 @@ def test_what_was_not_measured_is_not_spoken_of():
         "| Genre | Precision | Recall [95 % interval] | F1 | True tracks |",
         "images/reliability.png",
         "given as they are, without a temperature",
-        "| Inference | 0.4 s for 120 test segments |",
+        "| Inference | 0.42 s for 120 test segments |",
     ):
         assert text in new
     for word in ("artists in place", "emperature", "Wilson", "reliability", "Inference", "off by", "Recall ["):

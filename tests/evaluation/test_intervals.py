@@ -88,7 +88,7 @@ def test_values_equal_those_of_rows_drawn_one_by_one():
     label, predicted = np.repeat(rng.integers(0, 4, size=9), sizes), rng.integers(0, 4, size=sizes.sum())
     got = bootstrap_by_track(np.array([f"t{t}" for t in track]), label, predicted, 4, seed=5, num_resamples=300)
     accuracies, f1s = [], []
-    for counts in intervals._draw_counts(np.random.default_rng(5), 300, 9).astype(int):
+    for counts in intervals.draw_counts(np.random.default_rng(5), 300, 9).astype(int):
         rows = np.concatenate([np.flatnonzero(track == t) for t in range(9) for _ in range(counts[t])])
         accuracies.append(accuracy_score(label[rows], predicted[rows]))
         present = np.unique(label[rows])
@@ -98,7 +98,7 @@ def test_values_equal_those_of_rows_drawn_one_by_one():
 
 
 def test_every_draw_has_as_many_tracks_as_there_are_and_none_is_favoured():
-    counts = intervals._draw_counts(np.random.default_rng(0), 5000, 12)
+    counts = intervals.draw_counts(np.random.default_rng(0), 5000, 12)
     assert counts.shape == (5000, 12)
     assert (counts.sum(axis=1) == 12).all()
     assert np.abs(counts.mean(axis=0) - 1).max() < 5 * (1 / 5000) ** 0.5

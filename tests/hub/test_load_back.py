@@ -122,7 +122,8 @@ def test_the_cards_figures_are_those_of_the_pushed_weights(
     for level in (again.track, again.segment):
         assert f"{100 * level.accuracy.value:.1f} %" in card.split("\n## ")[0]
         for genre, scores in level.per_genre.items():
-            assert f"| {genre} | {scores.precision:.2f} | {scores.recall:.2f} | {scores.f1:.2f} |" in card
+            recall = f"{scores.recall:.2f} [{scores.recall_ci95[0]:.2f}, {scores.recall_ci95[1]:.2f}]"
+            assert f"| {genre} | {scores.precision:.2f} | {recall} | {scores.f1:.2f} |" in card
 
 
 def _header(card):

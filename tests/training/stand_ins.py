@@ -45,7 +45,9 @@ class TinyClassifier(PreTrainedModel):
             torch.nn.init.zeros_(module.bias)
 
     def forward(self, input_features):
-        output, _ = self.lstm(input_features)
+        # a processor without AVX-512 has no bfloat16 LSTM, which autocast would ask it for
+        with torch.autocast("cpu", enabled=False):
+            output, _ = self.lstm(input_features)
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(output[:, -1])))
 
 
