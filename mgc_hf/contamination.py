@@ -15,7 +15,6 @@ from mgc_hf import outputs
 from mgc_hf.cards.reading import read_card
 from mgc_hf.data.facts import gtzan_genre
 from mgc_hf.data.sources import Corpus
-from mgc_hf.division import is_gtzan_corpus
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.hub import fetch_files
 from mgc_hf.labels import GTZAN_GENRES, gtzan_name
@@ -41,7 +40,7 @@ def check_base(name_or_path: str, tested: Corpus, allowed: bool) -> str | None:
     Raises:
         OptionError: They may, and the user does not insist.
     """
-    if not is_gtzan_corpus(tested):
+    if not tested.is_gtzan:
         return None
     why = find_contamination(name_or_path)
     if why is None or allowed:

@@ -17,18 +17,11 @@ from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.sources import Corpus
 from mgc_hf.data.verdict import Verdict
 from mgc_hf.distributed import check_launch, in_turn, on_main
-from mgc_hf.division import (
-    artists_of,
-    fold_splits,
-    judge_folds,
-    leak_of_base,
-    leak_statement,
-    read_corpora,
-    tell_verdict,
-)
+from mgc_hf.division import fold_splits, read_corpora
 from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
 from mgc_hf.floor import judge_floor
+from mgc_hf.leaks import artists_of, judge_folds, leak_of_base, leak_statement, tell_verdict
 from mgc_hf.options import DataOptions, Options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import write_report

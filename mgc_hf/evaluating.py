@@ -11,25 +11,12 @@ from mgc_hf.contamination import contamination_in, inherited_contamination
 from mgc_hf.data.protocols import Split
 from mgc_hf.data.segments import assign_parts, windowing
 from mgc_hf.data.sources import read_corpus
-from mgc_hf.division import (
-    Part,
-    artists_of,
-    check_left_out,
-    cut_tracks,
-    decode,
-    is_gtzan_corpus,
-    judge_split,
-    label_ids,
-    leak_of_base,
-    leak_of_split,
-    leak_statement,
-    leave_out_unknown,
-    recordings,
-)
+from mgc_hf.division import Part, check_left_out, cut_tracks, decode, label_ids, leave_out_unknown, recordings
 from mgc_hf.errors import CheckpointError, OptionError, RecordError
 from mgc_hf.evaluation.score import score
 from mgc_hf.features import prepare
 from mgc_hf.hub import fetch_files, patient_reading
+from mgc_hf.leaks import artists_of, judge_split, leak_of_base, leak_of_split, leak_statement
 from mgc_hf.report import write_report
 from mgc_hf.results import RunResult, SplitRecord
 
@@ -122,7 +109,7 @@ def evaluate(
     described = _described(str(model), revision, classifier)
     known = None if described is None else outputs.load_recordings(described, int(extractor.sampling_rate))
     contamination = None
-    if described is not None and is_gtzan_corpus(corpus):
+    if described is not None and corpus.is_gtzan:
         # of our own models the recordings themselves are compared; of others there is what their cards say
         contamination = contamination_in(described) if known is None else inherited_contamination(described)
     tested = recordings(Part("test", tracks, rows, whole_tracks=True))

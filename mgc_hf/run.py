@@ -16,23 +16,12 @@ from mgc_hf.cross_validation import Begin, cross_validate, fold_sentence, is_cro
 from mgc_hf.data.protocols import PROTOCOLS, Split
 from mgc_hf.data.segments import windowing
 from mgc_hf.distributed import check_launch, contact, in_turn, on_main, same_everywhere
-from mgc_hf.division import (
-    Part,
-    artists_of,
-    check_augmentation,
-    divide,
-    judge_split,
-    leak_of_base,
-    leak_of_split,
-    read_corpora,
-    recordings,
-    tell_verdict,
-    training_augmentation,
-)
+from mgc_hf.division import Part, check_augmentation, divide, read_corpora, recordings, training_augmentation
 from mgc_hf.errors import OptionError, PublishError
 from mgc_hf.evaluation.score import score
 from mgc_hf.floor import fit_floor, judge_floor
 from mgc_hf.hub import check_account, push
+from mgc_hf.leaks import artists_of, judge_split, leak_of_base, leak_of_split, tell_verdict
 from mgc_hf.options import Options, parse_options
 from mgc_hf.predictions import Predictions
 from mgc_hf.report import first_clips, write_report

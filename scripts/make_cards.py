@@ -20,10 +20,10 @@ import mgc_hf
 from mgc_hf.cards.card import render_card
 from mgc_hf.cards.index import render_index
 from mgc_hf.data.sources import read_corpus
-from mgc_hf.division import artists_of
 from mgc_hf.evaluation.score import score
 from mgc_hf.files import write_text
 from mgc_hf.hub import list_contents
+from mgc_hf.leaks import artists_of
 from mgc_hf.pictures import draw_all
 from mgc_hf.predictions import Predictions
 from mgc_hf.results import RunResult

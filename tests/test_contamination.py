@@ -10,9 +10,9 @@ import soundfile
 
 from mgc_hf.cards.card import render_card
 from mgc_hf.contamination import contamination_in, find_contamination, inherited_contamination
-from mgc_hf.division import leak_of_base
 from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.evaluating import evaluate
+from mgc_hf.leaks import leak_of_base
 from mgc_hf.results import RunResult
 from mgc_hf.run import fine_tune
 from tests.tunes import SAMPLING_RATE, tune

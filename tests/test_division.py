@@ -8,16 +8,9 @@ import torch
 
 from mgc_hf.data.facts import gtzan_fault_filtered, recording_of
 from mgc_hf.data.protocols import Split
-from mgc_hf.division import (
-    choose_split,
-    divide,
-    judge_split,
-    label_ids,
-    leak_statement,
-    read_corpora,
-    training_augmentation,
-)
+from mgc_hf.division import choose_split, divide, label_ids, read_corpora, training_augmentation
 from mgc_hf.errors import LabelError, OptionError, SplitError
+from mgc_hf.leaks import judge_split, leak_statement
 from mgc_hf.models.build import build_model
 from mgc_hf.options import parse_options
 from mgc_hf.predictions import PARTS

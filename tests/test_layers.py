@@ -15,7 +15,7 @@ LAYERS = {
     **dict.fromkeys(("errors", "files", "labels", "schema"), 0),
     **dict.fromkeys(("distributed", "predictions", "results"), 1),
     **dict.fromkeys(("data", "models", "evaluation"), 2),
-    **dict.fromkeys(("augment", "options"), 3),
+    **dict.fromkeys(("augment", "leaks", "options"), 3),
     "features": 4,
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("record", "division"), 6),

@@ -111,10 +111,10 @@ def test_the_verdict_is_told_before_features_and_recorded(run_values, music_fold
     ]
     (tmp_path / "clips.csv").write_text("\n".join(["path,genre,artist", *rows]) + "\n", encoding="utf-8")
     values = {**run_values, "dataset": str(tmp_path / "clips.csv"), "num_train_epochs": 1, "pictures": False}
-    with caplog.at_level(logging.INFO, logger="mgc_hf.division"):
+    with caplog.at_level(logging.INFO, logger="mgc_hf.leaks"):
         result = fine_tune(**values, protocol="artist", output_dir=str(tmp_path / "run"))
     text = "Verdict: clean. No track and no artist is in two parts (18 tracks)."
-    assert ("mgc_hf.division", logging.INFO, f"run: {text}") in caplog.record_tuples  # no warning
+    assert ("mgc_hf.leaks", logging.INFO, f"run: {text}") in caplog.record_tuples  # no warning
     assert result.split.verdict == VerdictRecord("clean", [], 18, 0)
     assert result.protocol == "artist"
     assert result.track.accuracy_by_artist.value == result.track.accuracy.value

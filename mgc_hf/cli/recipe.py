@@ -30,7 +30,7 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     for name in (
         "mgc_hf.run",
         "mgc_hf.cross_validation",
-        "mgc_hf.division",
+        "mgc_hf.leaks",
     ):  # verdict, folds, where a run was published
         logging.getLogger(name).setLevel(logging.INFO)
     try:

@@ -61,6 +61,13 @@ class Corpus:
     faults: list[Fault] = field(default_factory=list)
     faults_left_out: int | None = None
 
+    @property
+    def is_gtzan(self) -> bool:
+        """Whether these are GTZAN's clips, by the names of the tracks and their genres."""
+        names = self.dataset.features["genre"].names
+        rows = zip(self.dataset["track_id"], self.dataset["genre"], strict=True)
+        return not self.is_demo and is_gtzan([Clip(item, names[label], item) for item, label in rows])
+
 
 def load_gtzan(source: str | os.PathLike[str] = "marsyas/gtzan", **options: Any) -> "datasets.Dataset":
     """Load GTZAN, or any music sorted by genre, as a `datasets.Dataset`.

@@ -10,9 +10,9 @@ from mgc_hf.data.facts import gtzan_artists, gtzan_course, gtzan_same_titles
 from mgc_hf.data.making_splits import make_split
 from mgc_hf.data.protocols import PROTOCOLS
 from mgc_hf.data.verdict import PartTrack, judge
-from mgc_hf.division import tell_verdict
 from mgc_hf.errors import OptionError, SplitError
 from mgc_hf.labels import GTZAN_GENRES
+from mgc_hf.leaks import tell_verdict
 from mgc_hf.options import parse_options
 
 ROWS = [f"{genre}.{number:05d}" for genre in GTZAN_GENRES for number in range(100)]
