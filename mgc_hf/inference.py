@@ -5,20 +5,28 @@ the lower label. Files are read as a stream, so that memory does not grow with t
 imported here: it alone takes half of a gigabyte.
 """
 
+import hashlib
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
+from mgc_hf.data.audio import silence_note
 from mgc_hf.data.segments import seconds_to_samples, windowing
+from mgc_hf.data.threads import map_in_order
 from mgc_hf.errors import AudioError
 from mgc_hf.predictions import softmax
 
 logger = logging.getLogger(__name__)
+
+#: Seconds of a clip that are decoded before the model gets to it; of longer ones the rest is read as it is heard.
+_AHEAD_SECONDS = 120.0
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,15 @@ class GenrePrediction:
         genre (`str`): Most probable genre.
         probabilities (`dict[str, float]`): Probability per genre (they add to 1), most probable first.
         seconds (`float`): Length of the decoded audio, seconds.
-        windows (`int`): Windows whose probabilities were averaged.
+        windows (`int`): Windows whose probabilities were averaged; they cover the clip to its end.
+        notes (`tuple[str, ...]`): What is odd about the audio, though it was heard (cut off, repaired, silent, short).
     """
 
     genre: str
     probabilities: dict[str, float]
     seconds: float
     windows: int
+    notes: tuple[str, ...] = ()
 
 
 def windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
@@ -77,14 +87,17 @@ class GenreClassifier:
         model (`PreTrainedModel`): An audio classifier.
         feature_extractor (`FeatureExtractionMixin`): Its feature extractor.
         batch_size (`int`, *optional*, defaults to 16): Windows per forward pass; scores do not depend on it.
+        revision (`str`, *optional*): Which weights these are: the Hub's commit, or `sha256:` and the first 16 digits of
+            the digest of a folder's weights.
     """
 
-    def __init__(self, model: Any, feature_extractor: Any, batch_size: int = 16):
+    def __init__(self, model: Any, feature_extractor: Any, batch_size: int = 16, revision: str | None = None):
         from mgc_hf.features.extraction import BatchExtractor
 
         self.model = model.eval()
         self.feature_extractor = feature_extractor
         self.batch_size = batch_size
+        self.revision = revision
         self.genres = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self.sampling_rate = int(feature_extractor.sampling_rate)
         self.segment_seconds, self.hop_seconds = windowing(feature_extractor)
@@ -117,7 +130,8 @@ class GenreClassifier:
 
         model, feature_extractor = load_model(name_or_path, revision)
         model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(model, feature_extractor, batch_size)
+        commit = getattr(model.config, "_commit_hash", None)
+        return cls(model, feature_extractor, batch_size, commit or _weights_digest(Path(name_or_path)))
 
     def __call__(self, samples: np.ndarray, sampling_rate: int) -> GenrePrediction:
         """Name the genre of an array.
@@ -150,26 +164,75 @@ class GenreClassifier:
         Raises:
             AudioError: There is no sample in them; `name` is the file named.
         """
+        (_, outcome), *_ = self.predict_many([(name, lambda: blocks)])
+        if isinstance(outcome, AudioError):
+            raise outcome
+        return outcome
+
+    def predict_many(
+        self, clips: Iterable[tuple[_Key, Callable[[], Iterable[np.ndarray]]]], threads: int = 0
+    ) -> Iterator[tuple[_Key, GenrePrediction | AudioError]]:
+        """Name the genres of any number of clips, in their order; windows of neighbours share a forward pass.
+
+        Memory does not grow with the number of clips, nor with their length.
+
+        Args:
+            clips (`Iterable[tuple[Any, Callable]]`): What a clip is called (`str` of it in messages), and a function that
+                opens it: it returns blocks as [`predict_blocks`] takes them. Is read a few clips ahead.
+            threads (`int`, *optional*, defaults to 0): Threads that open and decode clips ahead of the model; with 0
+                each is decoded when its turn comes.
+
+        Yields:
+            `tuple`: The clip's key and its [`GenrePrediction`], or the [`AudioError`] that says why there is none.
+        """
         hop = seconds_to_samples(self.hop_seconds, self.sampling_rate, "hop_seconds")
-        counted = _Counter(blocks)
-        total, count = np.zeros(len(self.genres)), 0
-        cut = windows(counted, self._length, hop)
-        while batch := list(itertools.islice(cut, self.batch_size)):
-            probabilities = softmax(self.logits(batch))
-            total += probabilities.sum(axis=0)
-            count += len(batch)
-        if count == 0:
-            raise AudioError(name, "holds no audio", kind="empty")
-        if counted.num_samples < self._extractor.least_samples:
-            least = self._extractor.least_samples / self.sampling_rate
-            logger.warning("%s holds %d samples; silence was added up to %g s", name, counted.num_samples, least)
-        mean = total / count
+        ahead = max(1, round(_AHEAD_SECONDS / self.hop_seconds))
+
+        def opened(clip: tuple[_Key, Callable[[], Iterable[np.ndarray]]]) -> _Heard[_Key]:
+            key, open_clip = clip
+            return _Heard(key, open_clip, self._length, hop, len(self.genres), ahead)
+
+        waiting: deque[_Heard[_Key]] = deque()
+        batch: list[tuple[_Heard[_Key], np.ndarray]] = []
+        every = map_in_order(opened, clips, threads) if threads else ((clip, opened(clip)) for clip in clips)
+        for _, heard in every:
+            waiting.append(heard)
+            for window in heard.windows():
+                batch.append((heard, window))
+                if len(batch) == self.batch_size:
+                    self._judge(batch)
+            while waiting and waiting[0].is_complete:
+                yield self._outcome(waiting.popleft())
+        self._judge(batch)
+        while waiting:
+            yield self._outcome(waiting.popleft())
+
+    def _judge(self, batch: "list[tuple[_Heard[_Key], np.ndarray]]") -> None:
+        """Hear the windows of a batch, add what is said of each to its clip, and empty the batch."""
+        if batch:
+            for (heard, _), row in zip(batch, softmax(self.logits([window for _, window in batch])), strict=True):
+                heard.total += row
+                heard.judged += 1
+            batch.clear()
+
+    def _outcome(self, heard: "_Heard[_Key]") -> tuple[_Key, GenrePrediction | AudioError]:
+        if heard.error is not None:
+            return heard.key, heard.error
+        if not heard.judged:
+            return heard.key, AudioError(str(heard.key), "holds no audio", kind="empty")
+        notes, least = heard.notes, self._extractor.least_samples
+        if heard.num_samples < least:
+            text = f"holds {heard.num_samples} samples; silence was added up to {least / self.sampling_rate:g} s"
+            logger.warning("%s %s", heard.key, text)
+            notes += (text,)
+        mean = heard.total / heard.judged
         order = np.argsort(-np.round(mean, 12), kind="stable")  # ties as in predictions.most_probable
-        return GenrePrediction(
+        return heard.key, GenrePrediction(
             genre=self.genres[order[0]],
             probabilities={self.genres[index]: float(mean[index]) for index in order},
-            seconds=counted.num_samples / self.sampling_rate,
-            windows=count,
+            seconds=heard.num_samples / self.sampling_rate,
+            windows=heard.judged,
+            notes=notes,
         )
 
     def logits(self, segments: Sequence[np.ndarray]) -> np.ndarray:
@@ -187,14 +250,67 @@ class GenreClassifier:
         return output.logits.float().cpu().numpy()
 
 
-class _Counter:
-    """Passes blocks on and counts their samples."""
+class _Heard(Generic[_Key]):
+    """A clip on its way through the model: its windows, and what was said of them so far."""
 
-    def __init__(self, blocks: Iterable[np.ndarray]):
-        self.blocks = blocks
-        self.num_samples = 0
+    def __init__(
+        self,
+        key: _Key,
+        open_clip: Callable[[], Iterable[np.ndarray]],
+        length: int,
+        hop: int,
+        num_labels: int,
+        ahead: int,
+    ):
+        self.key = key
+        self.total, self.judged = np.zeros(num_labels), 0
+        self.num_samples, self.error, self.notes = 0, None, ()
+        self._low, self._high = np.inf, -np.inf
+        self._given, self._ended = 0, False
+        self._blocks: Iterable[np.ndarray] = ()
+        self._cut = windows(self._counted(open_clip), length, hop)
+        self._rest = self._guarded()
+        self._first = list(itertools.islice(self._rest, ahead))
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for block in self.blocks:
-            self.num_samples += len(block)
+    error: AudioError | None
+    notes: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every window was judged, or the clip cannot be read."""
+        return self.error is not None or (self._ended and self.judged == self._given)
+
+    def windows(self) -> Iterator[np.ndarray]:
+        """Yield the windows, those that were read ahead first."""
+        for window in itertools.chain(self._first, self._rest):
+            self._given += 1
+            yield window
+        self._first, self._ended = [], True
+        if self.error is None:
+            silence = silence_note(self._low, self._high)
+            self.notes = (*getattr(self._blocks, "notes", ()), *([silence] if silence else []))
+
+    def _guarded(self) -> Iterator[np.ndarray]:
+        try:
+            yield from self._cut
+        except AudioError as error:
+            self.error = error
+
+    def _counted(self, open_clip: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
+        self._blocks = open_clip()
+        for block in self._blocks:
+            if len(block):
+                self.num_samples += len(block)
+                self._low, self._high = min(self._low, float(block.min())), max(self._high, float(block.max()))
             yield block
+
+
+def _weights_digest(folder: Path) -> str | None:
+    """Return `sha256:` and 16 digits for the weights of a folder, `None` where there are none of its own."""
+    digest = hashlib.sha256()
+    files = sorted(folder.glob("model*.safetensors"))
+    for file in files:
+        with open(file, "rb") as opened:
+            while part := opened.read(2**20):
+                digest.update(part)
+    return f"sha256:{digest.hexdigest()[:16]}" if files else None

@@ -38,18 +38,14 @@ def audit_command(
         Path | None, typer.Option("--output", help="Write the audit to this JSON file too (audit.json).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON and nothing else.")] = False,
-    cache_dir: Annotated[
-        str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
-    ] = None,
-    min_seconds: Annotated[
-        float, typer.Option("--min_seconds", "--min-seconds", help="Shorter clips cannot be used, seconds.")
-    ] = 0.5,
+    cache_dir: Annotated[str | None, typer.Option("--cache_dir", help="Folder for prepared data.")] = None,
+    min_seconds: Annotated[float, typer.Option("--min_seconds", help="Shorter clips cannot be used, seconds.")] = 0.5,
     dataset_revision: Annotated[
-        str | None, typer.Option("--dataset_revision", "--dataset-revision", help="Revision of a Hub dataset.")
+        str | None, typer.Option("--dataset_revision", help="Revision of a Hub dataset.")
     ] = None,
     dataset_columns: Annotated[
         str | None,
-        typer.Option("--dataset_columns", "--dataset-columns", help="Column names of a Hub dataset, as JSON."),
+        typer.Option("--dataset_columns", help="Column names of a Hub dataset, as JSON."),
     ] = None,
     audio: Annotated[
         Path | None,

@@ -20,7 +20,7 @@ def compare_command(
     ],
     output_dir: Annotated[
         Path | None,
-        typer.Option("--output_dir", "--output-dir", help="Write a report on all the runs into this folder."),
+        typer.Option("--output_dir", help="Write a report on all the runs into this folder."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the report in --output_dir, once the new one is whole.")

@@ -1,8 +1,9 @@
 """What commands write while they work, and what those that publish say in the end."""
 
 import sys
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from mgc_hf.hub import PushResult
@@ -18,6 +19,48 @@ def set_up_progress() -> None:
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
+
+
+class Ticker:
+    """How far a long piece of work is, on standard error: a line that moves on a terminal, else a line every minute.
+
+    Args:
+        what (`str`): What is counted.
+    """
+
+    def __init__(self, what: str):
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._what = what
+        self._began = self._told = time.monotonic()
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+        )
+        self._task = self._progress.add_task(f"0 {what}", total=None)
+        self._moves = console.is_terminal
+
+    def __enter__(self) -> Self:
+        if self._moves:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._moves:
+            self._progress.stop()
+
+    def show(self, count: int) -> None:
+        """Say how many are done."""
+        now = time.monotonic()
+        if self._moves:
+            self._progress.update(self._task, description=self._text(count, now))
+        elif now - self._told > 60:
+            self._told = now
+            print(self._text(count, now), file=sys.stderr, flush=True)
+
+    def _text(self, count: int, now: float) -> str:
+        return f"{count:,} {self._what}, {count / max(now - self._began, 1e-9):,.1f} a second"
 
 
 def tell_contents(contents: "Sequence[Content]", repo_id: str) -> None:

@@ -22,29 +22,23 @@ def evaluate_command(
     ] = False,
     output_dir: Annotated[
         Path | None,
-        typer.Option(
-            "--output_dir", "--output-dir", help="Write results.json, predictions.parquet, pictures and card here."
-        ),
+        typer.Option("--output_dir", help="Write results.json, predictions.parquet, pictures and card here."),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option("--split", help="Evaluate only the test part of this split file (split.json of a run)."),
     ] = None,
-    batch_size: Annotated[
-        int, typer.Option("--batch_size", "--batch-size", help="Segments per forward pass.", min=1)
-    ] = 64,
-    cache_dir: Annotated[
-        str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
-    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Segments per forward pass.", min=1)] = 64,
+    cache_dir: Annotated[str | None, typer.Option("--cache_dir", help="Folder for prepared data.")] = None,
     min_seconds: Annotated[
-        float, typer.Option("--min_seconds", "--min-seconds", help="Clips shorter than this are left out, seconds.")
+        float, typer.Option("--min_seconds", help="Clips shorter than this are left out, seconds.")
     ] = 0.5,
     dataset_revision: Annotated[
-        str | None, typer.Option("--dataset_revision", "--dataset-revision", help="Revision of a Hub dataset.")
+        str | None, typer.Option("--dataset_revision", help="Revision of a Hub dataset.")
     ] = None,
     dataset_columns: Annotated[
         str | None,
-        typer.Option("--dataset_columns", "--dataset-columns", help="Column names of another Hub dataset, as JSON."),
+        typer.Option("--dataset_columns", help="Column names of another Hub dataset, as JSON."),
     ] = None,
     audio: Annotated[
         Path | None,
@@ -58,9 +52,7 @@ def evaluate_command(
             help="Leave out GTZAN's known repeats, distorted and broken tracks.",
         ),
     ] = False,
-    on_bad_audio: Annotated[
-        str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
-    ] = "skip",
+    on_bad_audio: Annotated[str, typer.Option("--on_bad_audio", help="skip (with a warning) or error.")] = "skip",
     on_unknown_genre: Annotated[
         str,
         typer.Option(

@@ -14,6 +14,7 @@ from mgc_hf.cli.predict import predict_command
 from mgc_hf.cli.push import push_command
 from mgc_hf.cli.push_dataset import push_dataset_command
 from mgc_hf.cli.rerun import rerun_command
+from mgc_hf.cli.spelling import BothSpellings
 from mgc_hf.errors import MgcHfError
 
 app = typer.Typer(
@@ -23,14 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Use, judge and publish music genre classifiers trained with mgc_hf. Training is done by the recipes.",
 )
-app.command("predict")(predict_command)
-app.command("evaluate")(evaluate_command)
-app.command("push")(push_command)
-app.command("push-dataset")(push_dataset_command)
-app.command("demo-app")(demo_app_command)
-app.command("rerun")(rerun_command)
-app.command("compare")(compare_command)
-app.command("audit")(audit_command)
+app.command("predict", cls=BothSpellings)(predict_command)
+app.command("evaluate", cls=BothSpellings)(evaluate_command)
+app.command("push", cls=BothSpellings)(push_command)
+app.command("push-dataset", cls=BothSpellings)(push_dataset_command)
+app.command("demo-app", cls=BothSpellings)(demo_app_command)
+app.command("rerun", cls=BothSpellings)(rerun_command)
+app.command("compare", cls=BothSpellings)(compare_command)
+app.command("audit", cls=BothSpellings)(audit_command)
 
 
 @app.callback(invoke_without_command=True)

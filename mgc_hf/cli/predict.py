@@ -1,84 +1,173 @@
-"""`mgc-hf predict`: name the genre of files and folders."""
+"""`mgc-hf predict`: name the genre of files, folders and whole catalogues."""
 
 import json
+import os
 import sys
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from mgc_hf.errors import AudioError, OptionError
+from mgc_hf.errors import OptionError
 
 
 def predict_command(
-    paths: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER...", help="Audio files, or folders of them.")],
-    model: Annotated[str, typer.Option("--model", help="Model folder or Hub repository.")],
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub repository.")
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE|FOLDER|PATTERN...", help="Audio files, folders of them, or patterns."),
     ] = None,
+    model: Annotated[str, typer.Option(help="Model folder or Hub repository.")] = ...,  # type: ignore[assignment]
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub repository.")] = None,
+    list_files: Annotated[
+        list[str] | None,
+        typer.Option("--list", metavar="FILE", help="A list of files, a line each or with NUL between; - for stdin."),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A data set instead: Parquet file, folder of Parquet, or Hub id (streamed).")
+    ] = None,
+    dataset_split: Annotated[str | None, typer.Option(help="One split of --dataset; default all.")] = None,
+    dataset_revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of --dataset.")] = None,
+    column: Annotated[str | None, typer.Option(help="The column of audio of --dataset; default the first.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="Write rows: FILE.jsonl, FILE.csv, a folder of Parquet parts, or - for JSON lines."),
+    ] = None,
+    output_format: Annotated[str | None, typer.Option(help="jsonl, csv or parquet; default by --output.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output: skip what has a row.")] = False,
+    unsure_below: Annotated[
+        float, typer.Option(help='The genre is "unsure" where its probability is lower.', min=0.0, max=1.0)
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list for programs.")] = False,
     top_k: Annotated[
-        int, typer.Option("--top_k", "--top-k", help="Genres in the table, most probable first.", min=1)
-    ] = 3,
-    batch_size: Annotated[
-        int, typer.Option("--batch_size", "--batch-size", help="Windows per forward pass; no effect on scores.", min=1)
-    ] = 16,
+        int | None, typer.Option(help="Genres shown, most probable first; default 3 in the table, else all.", min=1)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Windows per forward pass; no effect on scores.", min=1)] = 16,
+    num_workers: Annotated[
+        int | None, typer.Option(help="Threads that decode ahead of the model; default one a core.", min=0)
+    ] = None,
 ) -> None:
-    """Name the genre of audio files of any length.
+    """Name the genre of audio files of any length, of one file or of millions.
 
     A file is cut into the model's windows and their probabilities are averaged. A file that cannot be read is
-    reported beside the others; one that is short, silent or cut off is answered for what there is of it.
+    reported beside the others; one that is short, silent or cut off is answered for what there is of it, with a note.
+
+    Without --output the answers are printed at the end; with it they are written one by one, --resume goes on after a
+    kill, and torchrun shares the files among processes (docs/labelling.md).
 
     Exit status: 0 if every file was read, 1 if any failed, 2 for wrong usage.
     """
-    files = _files(paths)
-    from mgc_hf.cli.console import set_up_progress
+    from mgc_hf.cli.console import Ticker, set_up_progress
+    from mgc_hf.data.threads import count_threads
     from mgc_hf.hub import patient_reading
     from mgc_hf.inference import GenreClassifier
+    from mgc_hf.labelling import Share, label, open_output
 
+    share = Share.from_launcher()
+    _check_usage(paths, list_files, dataset, output, output_format, resume, as_json, share.world_size)
+    items = _items(paths or [], list_files or [], dataset, dataset_split, dataset_revision, column)
     set_up_progress()
     with patient_reading(model):
-        classifier = GenreClassifier.from_pretrained(model, batch_size=batch_size, revision=revision)
-    rows = [_predict_one(classifier, file) for file in files]
-    if as_json:
-        json.dump(rows, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        classifier = GenreClassifier.from_pretrained(model, batch_size, _device(), revision)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    given: dict[str, Any] = {
+        "share": share,
+        "threads": count_threads(local) if num_workers is None else num_workers,
+        "unsure_below": unsure_below,
+        "top_k": top_k,
+    }
+    if output is None:
+        rows: list[dict[str, Any]] = []
+        counts = deque(label(classifier, items, rows.append, **given), maxlen=1).pop()
+        if as_json:
+            print(_escaped(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)))
+        else:
+            _print_table(rows, top_k or 3)
     else:
-        _print_table(rows, top_k)
-    if any(row["error"] for row in rows):
+        out, done = open_output(
+            output,
+            classifier.genres,
+            output_format=output_format,
+            resume=resume,
+            share=share,
+            revision=classifier.revision,
+        )
+        try:
+            with Ticker("files labelled") as ticker:
+                for counts in label(classifier, items, out.write, done=done, **given):
+                    ticker.show(counts.done)
+        finally:
+            out.close()
+        print(_summary(counts), file=sys.stderr)
+    if counts.failed:
         raise typer.Exit(1)
 
 
-def _files(paths: list[str]) -> list[Path]:
-    from mgc_hf.data.folder import audio_files
+def _check_usage(
+    paths: list[str] | None,
+    list_files: list[str] | None,
+    dataset: str | None,
+    output: str | None,
+    output_format: str | None,
+    resume: bool,
+    as_json: bool,
+    world_size: int,
+) -> None:
+    if not (paths or list_files or dataset):
+        raise OptionError("nothing to label: name files or folders, a list of them by --list, or a --dataset")
+    if dataset and (paths or list_files):
+        raise OptionError("--dataset: is labelled alone; leave out the files, folders and lists")
+    if output is None and (resume or output_format):
+        raise OptionError(f"--{'resume' if resume else 'output_format'}: is for --output, which is not given")
+    if output is not None and as_json:
+        raise OptionError("--json: prints to the screen; with --output the format is --output_format jsonl")
+    if world_size > 1 and (output is None or output == "-"):
+        raise OptionError(f"{world_size} processes write a part each: name a folder by --output")
 
-    files: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            found = audio_files(path)
-            if not found:
-                raise OptionError(f"{name}: no audio file in this folder")
-            files.extend(found)
-        else:
-            files.append(path)  # a missing file gets its own error row, the others are still read
-    return files
+
+def _items(
+    paths: list[str],
+    lists: list[str],
+    dataset: str | None,
+    split: str | None,
+    revision: str | None,
+    column: str | None,
+) -> Iterator[Any]:
+    """Return what to label; the first of it is looked for now, so that a wrong name is told before the model loads."""
+    import itertools
+
+    from mgc_hf.labelling import items_of, rows_of_dataset
+
+    items = items_of(paths, lists) if dataset is None else rows_of_dataset(dataset, split, revision, column)
+    first = list(itertools.islice(items, 1))
+    if not first:
+        raise OptionError("nothing to label: the lists are empty" if lists else f"{dataset}: has no rows")
+    return itertools.chain(first, items)
 
 
-def _predict_one(classifier: Any, path: Path) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(("path", "genre", "probabilities", "seconds", "windows", "error"))
-    row["path"] = str(path)
-    try:
-        prediction = classifier.predict_file(path)
-    except AudioError as error:
-        row["error"] = error.reason
-        return row
-    return row | {
-        "genre": prediction.genre,
-        "probabilities": prediction.probabilities,
-        "seconds": round(prediction.seconds, 3),
-        "windows": prediction.windows,
-    }
+def _device() -> str | None:
+    """Return the device of this process where a launcher started several on one machine; `None` for the usual one."""
+    import torch
+
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is None or not torch.cuda.is_available():
+        return None
+    return f"cuda:{int(rank) % torch.cuda.device_count()}"
+
+
+def _summary(counts: Any) -> str:
+    parts = [f"{counts.labelled:,} files labelled"]
+    parts += [f"{counts.unsure:,} of them unsure"] if counts.unsure else []
+    parts += [f"{counts.failed:,} could not be read (their rows say why)"] if counts.failed else []
+    parts += [f"{counts.skipped:,} had a row already"] if counts.skipped else []
+    return ", ".join(parts)
+
+
+def _escaped(text: str) -> str:
+    """Return JSON that any standard output takes: bytes of a name that are not UTF-8 stand as escaped surrogates."""
+    import re
+
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _print_table(rows: list[dict[str, Any]], top_k: int) -> None:
@@ -88,12 +177,14 @@ def _print_table(rows: list[dict[str, Any]], top_k: int) -> None:
 
     table = Table("file", "genre", "probabilities", "seconds", "windows")
     for row in rows:
-        name = Text(row["path"], overflow="fold")  # Text, so that brackets in a name are no markup
+        shown = row["path"].encode("utf-8", "backslashreplace").decode()
+        name = Text(shown, overflow="fold")  # Text, so that brackets in a name are no markup
         if row["error"]:
             table.add_row(name, Text("error", style="bold red"), Text(row["error"]), "", "")
             continue
         likely = list(row["probabilities"].items())[:top_k]
         text = ", ".join(f"{genre} {probability:.2f}" for genre, probability in likely)
+        text += "".join(f"\n{note}" for note in row["notes"])
         table.add_row(name, Text(row["genre"]), Text(text), f"{row['seconds']:.1f}", str(row["windows"]))
     console = Console()
     if not console.is_terminal:

@@ -15,7 +15,7 @@ def _way(value: str | None) -> str | None:
 
 Private = Annotated[bool, typer.Option("--private", help="Make a new repository private.")]
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch to write; made if it is not there.")]
-CreatePr = Annotated[bool, typer.Option("--create_pr", "--create-pr", help="Open a pull request.")]
+CreatePr = Annotated[bool, typer.Option("--create_pr", help="Open a pull request.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Tag for the commit.")]
 Card = Annotated[
     str | None,
@@ -26,7 +26,5 @@ Card = Annotated[
         callback=_way,
     ),
 ]
-CommitMessage = Annotated[
-    str | None, typer.Option("--commit_message", "--commit-message", help="First line of the commit.")
-]
+CommitMessage = Annotated[str | None, typer.Option("--commit_message", help="First line of the commit.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait in all for a Hub that is busy.", min=0)]

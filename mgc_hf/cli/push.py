@@ -14,7 +14,7 @@ def push_command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a finished run.")],
     repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Repository; made if it is not there.")],
     dry_run: Annotated[
-        bool, typer.Option("--dry_run", "--dry-run", help="Only list what would go; needs no network and no token.")
+        bool, typer.Option("--dry_run", help="Only list what would go; needs no network and no token.")
     ] = False,
     private: Private = False,
     revision: Revision = None,
@@ -24,7 +24,7 @@ def push_command(
     message: CommitMessage = None,
     with_space: Annotated[
         bool,
-        typer.Option("--with_space", "--with-space", help="Also publish a page that hears it: Space ORG/NAME-demo."),
+        typer.Option("--with_space", help="Also publish a page that hears it: Space ORG/NAME-demo."),
     ] = False,
     timeout: Timeout = 60.0,
 ) -> None:

@@ -22,14 +22,14 @@ def push_dataset_command(
         typer.Option("--protocol", help="Divide it by this protocol (track, artist, fault_filtered, course)."),
     ] = None,
     split_seed: Annotated[
-        int | None, typer.Option("--split_seed", "--split-seed", help="Seed for --protocol; 0 by default.", min=0)
+        int | None, typer.Option("--split_seed", help="Seed for --protocol; 0 by default.", min=0)
     ] = None,
     validation_fraction: Annotated[
         float | None,
-        typer.Option("--validation_fraction", "--validation-fraction", help="For --protocol; 0.15 by default."),
+        typer.Option("--validation_fraction", help="For --protocol; 0.15 by default."),
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option("--test_fraction", "--test-fraction", help="For --protocol; 0.25 by default.")
+        float | None, typer.Option("--test_fraction", help="For --protocol; 0.25 by default.")
     ] = None,
     unknown_artist: Annotated[
         str | None,
@@ -41,7 +41,7 @@ def push_dataset_command(
     ] = None,
     with_audio: Annotated[
         bool,
-        typer.Option("--with_audio", "--with-audio", help="The audio too; needs --licence, and is refused for GTZAN."),
+        typer.Option("--with_audio", help="The audio too; needs --licence, and is refused for GTZAN."),
     ] = False,
     licence: Annotated[
         str | None,
@@ -52,9 +52,7 @@ def push_dataset_command(
             metavar="ID",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry_run", "--dry-run", help="Only list what would go; needs no token.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry_run", help="Only list what would go; needs no token.")] = False,
     private: Private = False,
     revision: Revision = None,
     create_pr: CreatePr = False,
@@ -63,18 +61,16 @@ def push_dataset_command(
     message: CommitMessage = None,
     timeout: Timeout = 60.0,
     dataset_revision: Annotated[
-        str | None, typer.Option("--dataset_revision", "--dataset-revision", help="Revision of a Hub SOURCE.")
+        str | None, typer.Option("--dataset_revision", help="Revision of a Hub SOURCE.")
     ] = None,
     dataset_columns: Annotated[
         str | None,
-        typer.Option("--dataset_columns", "--dataset-columns", help="Column names of a Hub SOURCE, as JSON."),
+        typer.Option("--dataset_columns", help="Column names of a Hub SOURCE, as JSON."),
     ] = None,
     audio: Annotated[
         Path | None, typer.Option("--audio", help="Folder with the audio of a Hub SOURCE that is an index without it.")
     ] = None,
-    cache_dir: Annotated[
-        str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
-    ] = None,
+    cache_dir: Annotated[str | None, typer.Option("--cache_dir", help="Folder for prepared data.")] = None,
     leave_out_faults: Annotated[
         bool,
         typer.Option(
@@ -83,18 +79,12 @@ def push_dataset_command(
             help="Leave out GTZAN's known repeats, distorted and broken tracks.",
         ),
     ] = False,
-    on_bad_audio: Annotated[
-        str, typer.Option("--on_bad_audio", "--on-bad-audio", help="skip (with a warning) or error.")
-    ] = "skip",
+    on_bad_audio: Annotated[str, typer.Option("--on_bad_audio", help="skip (with a warning) or error.")] = "skip",
     min_seconds: Annotated[
-        float, typer.Option("--min_seconds", "--min-seconds", help="Clips shorter than this are unusable, seconds.")
+        float, typer.Option("--min_seconds", help="Clips shorter than this are unusable, seconds.")
     ] = 0.5,
-    demo_clips_per_genre: Annotated[
-        int, typer.Option("--demo_clips_per_genre", "--demo-clips-per-genre", help="Size of the demo corpus.")
-    ] = 20,
-    demo_seconds: Annotated[
-        float, typer.Option("--demo_seconds", "--demo-seconds", help="Length of its clips, seconds.")
-    ] = 30.0,
+    demo_clips_per_genre: Annotated[int, typer.Option("--demo_clips_per_genre", help="Size of the demo corpus.")] = 20,
+    demo_seconds: Annotated[float, typer.Option("--demo_seconds", help="Length of its clips, seconds.")] = 30.0,
 ) -> None:
     """Publish a data set as Parquet with a card, in one commit: the index alone, without audio, by default.
 

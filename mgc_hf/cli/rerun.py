@@ -18,7 +18,7 @@ def rerun_command(
     ] = None,
     test_dataset: Annotated[
         str | None,
-        typer.Option("--test_dataset", "--test-dataset", help="Where the audio of its test part lies here."),
+        typer.Option("--test_dataset", help="Where the audio of its test part lies here."),
     ] = None,
     audio: Annotated[
         Path | None,
@@ -26,7 +26,7 @@ def rerun_command(
     ] = None,
     test_audio: Annotated[
         Path | None,
-        typer.Option("--test_audio", "--test-audio", help="The same for the data set of its test part."),
+        typer.Option("--test_audio", help="The same for the data set of its test part."),
     ] = None,
     output_dir: Annotated[
         Path | None,
@@ -41,13 +41,9 @@ def rerun_command(
     ] = None,
     model_name_or_path: Annotated[
         str | None,
-        typer.Option(
-            "--model_name_or_path", "--model-name-or-path", help="The checkpoint it began from, where that was local."
-        ),
+        typer.Option("--model_name_or_path", help="The checkpoint it began from, where that was local."),
     ] = None,
-    cache_dir: Annotated[
-        str | None, typer.Option("--cache_dir", "--cache-dir", help="Folder for prepared data.")
-    ] = None,
+    cache_dir: Annotated[str | None, typer.Option("--cache_dir", help="Folder for prepared data.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON and nothing else.")] = False,
 ) -> None:
     """Train a published run again from what its repository says of it, and compare the figures.

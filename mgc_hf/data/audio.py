@@ -291,9 +291,15 @@ def _judge(name: str, num_samples: int, seconds: float, min_seconds: float, low:
     if seconds < min_seconds:
         raise AudioError(name, f"too short ({seconds:.2f} s; at least {min_seconds:g} s are needed)", "too_short")
     if (high - low <= SILENCE_RANGE).all():
-        level = float(high[np.abs(high).argmax()])
-        constant = abs(level) > SILENCE_RANGE
-        raise AudioError(name, f"silent (a constant of {level:.2f})" if constant else "silent", "silent")
+        loudest = int(np.abs(high).argmax())
+        raise AudioError(name, silence_note(float(low[loudest]), float(high[loudest])) or "silent", "silent")
+
+
+def silence_note(low: float, high: float) -> str | None:
+    """Return how audio between two levels (full scale at 1.0) is silent, `None` where it is not."""
+    if high - low > SILENCE_RANGE:
+        return None
+    return f"silent (a constant of {high:.2f})" if abs(high) > SILENCE_RANGE else "silent"
 
 
 def _too_short(name: str, num_samples: int, source_sampling_rate: int, sampling_rate: int) -> AudioError:

@@ -94,28 +94,48 @@ def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
     Raises:
         SourceError: A folder cannot be read.
     """
-    return list(_files_below(_scan(Path(folder), ())))
+    return list(walk_audio(folder))
+
+
+def walk_audio(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield what [`audio_files`] lists; held are the names of one folder and of those above it, however many lie below.
+
+    Raises:
+        SourceError: A folder cannot be read.
+    """
+    return _walk(Path(folder), ())
+
+
+def _walk(path: Path, ancestors: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    folder, inside = _look(path, ancestors)
+    yield from (path / file for file in folder.files)
+    for below in folder.folders:
+        yield from _walk(below.path, inside)
 
 
 def _scan(path: Path, ancestors: tuple[tuple[int, int], ...]) -> _Folder:
-    """Read a folder tree; a link back to a folder above is not followed."""
+    """Read a folder tree."""
+    folder, inside = _look(path, ancestors)
+    folder.folders = [_scan(below.path, inside) for below in folder.folders]
+    folder.count = len(folder.files) + sum(below.count for below in folder.folders)
+    return folder
+
+
+def _look(path: Path, ancestors: tuple[tuple[int, int], ...]) -> tuple[_Folder, tuple[tuple[int, int], ...]]:
+    """Read one folder; a link back to a folder above is taken for empty. Also returned are the folders above the next."""
     folder = _Folder(path)
     try:
         status = path.stat()
         identity = (status.st_dev, status.st_ino)
         if identity in ancestors:
-            return folder
+            return folder, ancestors
         with os.scandir(path) as entries:
             found = sorted((entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(f"{path}: this folder cannot be read ({error.strerror})") from error
-    for entry in found:
-        if entry.is_dir():
-            folder.folders.append(_scan(path / entry.name, (*ancestors, identity)))
-        elif is_audio_name(entry.name):
-            folder.files.append(entry.name)
-    folder.count = len(folder.files) + sum(below.count for below in folder.folders)
-    return folder
+    folder.folders = [_Folder(path / entry.name) for entry in found if entry.is_dir()]
+    folder.files = [entry.name for entry in found if not entry.is_dir() and is_audio_name(entry.name)]
+    return folder, (*ancestors, identity)
 
 
 def _descend(folder: _Folder) -> tuple[list[_Folder], _Folder]:
