@@ -18,7 +18,7 @@ LAYERS = {
     **dict.fromkeys(("augment", "leaks", "options"), 3),
     "features": 4,
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
-    **dict.fromkeys(("exporting", "record", "division", "labelling"), 6),
+    **dict.fromkeys(("exporting", "record", "division", "labelling", "tagging"), 6),
     **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
     **dict.fromkeys(("contamination", "cross_validation"), 8),
     **dict.fromkeys(("evaluating", "run"), 9),
