@@ -24,8 +24,6 @@ extensions = [
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "tutorial.py"]
-# the pages of some commands stand in the table of contents by a pattern
-suppress_warnings = ["toc.empty_glob"]
 
 # Markdown
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -34,8 +32,7 @@ nb_execution_mode = "off"  # scripts/make_tutorial.py has executed it
 nb_merge_streams = True
 highlight_language = "text"
 
-# docstrings: transformers' form, in which single backticks are code
-default_role = "code"
+# docstrings
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
@@ -46,8 +43,8 @@ napoleon_custom_sections = [("Yields", "returns_style")]
 python_maximum_signature_line_length = 88
 add_module_names = False
 nitpicky = True
-# other packages' classes, and ours that have no page: nothing is fetched to link them
-nitpick_ignore_regex = [(r"py:.*", r"(?!mgc_hf\.).*")]
+# other packages' classes (nothing is fetched to link them), and ours that are nobody else's business
+nitpick_ignore_regex = [(r"py:.*", r"(?!mgc_hf\.).*"), (r"py:.*", r"mgc_hf\..*\b(_\w+|LogMelSettings|FeatureSource)")]
 
 # look
 html_theme = "furo"
@@ -88,9 +85,10 @@ def lead_links_to_pages(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def read_transformers_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Turn what transformers' docstrings have of Markdown into what Sphinx reads: [`Name`], and fenced code."""
+    """Turn what transformers' docstrings have of Markdown into what Sphinx reads: [`Name`], `code`, fenced code."""
     text = "\n".join(lines)
     text = re.sub(r"\[`~?([^`\]]+)`\]", r"`\1`", text)
+    text = re.sub(r"(?<![`:\w])`([^`]+)`(?!`)(?=(\w?))", lambda m: f"``{m[1]}``" + ("\\ " if m[2] else ""), text)
     fence = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
     def block(match: re.Match[str]) -> str:
