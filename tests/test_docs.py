@@ -44,8 +44,11 @@ def test_commands_parse(page, command):
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
     if words[:2] == ["accelerate", "launch"] or words[0] == "torchrun":
-        script = next(index for index, word in enumerate(words) if word.endswith(".py"))
-        words = ["python", *words[script:]]
+        if "mgc_hf" in words:
+            words = ["mgc-hf", *words[words.index("mgc_hf") + 1 :]]
+        else:
+            script = next(index for index, word in enumerate(words) if word.endswith(".py"))
+            words = ["python", *words[script:]]
     if words[0] == "make":
         assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
     elif words[0] == "mgc-hf":

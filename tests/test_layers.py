@@ -24,6 +24,7 @@ LAYERS = {
     **dict.fromkeys(("evaluating", "run"), 9),
     **dict.fromkeys(("auditing", "comparison", "rerunning"), 10),
     "cli": 11,
+    "__main__": 12,
 }
 
 #: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.

@@ -1,5 +1,6 @@
 """What commands write while they work, and what those that publish say in the end."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -14,11 +15,15 @@ def set_up_progress() -> None:
     """Show progress bars only to somebody who watches: none where standard error is a file or a pipe."""
     if sys.stderr.isatty():
         return
-    import datasets
     from transformers.utils import logging
 
-    datasets.disable_progress_bars()
     logging.disable_progress_bar()
+    if "datasets" in sys.modules:
+        import datasets
+
+        datasets.disable_progress_bars()
+    else:  # not every command needs it, and importing it takes a second
+        os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 
 
 class Ticker:
