@@ -40,7 +40,7 @@ autosummary_generate = False
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Yields", "returns_style")]
-python_maximum_signature_line_length = 88
+python_maximum_signature_line_length = 120
 add_module_names = False
 nitpicky = True
 # other packages' classes (nothing is fetched to link them), and ours that are nobody else's business
@@ -88,7 +88,7 @@ def read_transformers_docstring(app: Sphinx, what: str, name: str, obj: object, 
     """Turn what transformers' docstrings have of Markdown into what Sphinx reads: [`Name`], `code`, fenced code."""
     text = "\n".join(lines)
     text = re.sub(r"\[`~?([^`\]]+)`\]", r"`\1`", text)
-    text = re.sub(r"(?<![`:\w])`([^`]+)`(?!`)(?=(\w?))", lambda m: f"``{m[1]}``" + ("\\ " if m[2] else ""), text)
+    text = re.sub(r"(?<![`:\w])`([^`]+)`(?!`)(?=(\w?))", lambda m: f"``{m[1].strip()}``" + ("\\ " if m[2] else ""), text)
     fence = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
     def block(match: re.Match[str]) -> str:
@@ -99,10 +99,20 @@ def read_transformers_docstring(app: Sphinx, what: str, name: str, obj: object, 
     lines[:] = fence.sub(block, text).split("\n")
 
 
+def leave_out_inherited(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Leave what every configuration of transformers takes out of the signature of ours."""
+    if signature and signature.startswith("(transformers_version:"):
+        signature = "(" + signature.partition(" *, ")[2]
+    return signature, returned
+
+
 def setup(app: Sphinx) -> None:
-    """Register both readers; ours comes before napoleon's."""
+    """Register the readers; that of docstrings comes before napoleon's."""
     app.connect("source-read", lead_links_to_pages)
     app.connect("autodoc-process-docstring", read_transformers_docstring, priority=100)
+    app.connect("autodoc-process-signature", leave_out_inherited)
     # names that are loaded when they are used must be there for autodoc
     for attribute in mgc_hf.__all__:
         getattr(mgc_hf, attribute)
