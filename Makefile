@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 DEMO_DIR ?= outputs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test cards style quality clean
+.PHONY: help install demo test cards docs style quality clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +32,17 @@ test: $(STAMP)  ## Run the tests with coverage
 cards: $(STAMP)  ## Make model_cards/ anew from runs on the real clips in ../shared (ten minutes)
 	$(BIN)/python scripts/make_cards.py
 
+docs: $(DOCS_STAMP) docs/tutorial.ipynb  ## Build the pages of docs/ into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+docs/tutorial.ipynb: docs/tutorial.py scripts/make_tutorial.py $(DOCS_STAMP)
+	$(BIN)/python scripts/make_tutorial.py
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $(DOCS_STAMP)
+
 style: $(STAMP)  ## Format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -41,4 +53,4 @@ quality: $(STAMP)  ## Check format, lint and types
 	$(BIN)/mypy
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) outputs docs/_build docs/tutorial.ipynb .pytest_cache .mypy_cache .ruff_cache .hypothesis
