@@ -25,6 +25,12 @@ class OptionError(MgcHfError):
     everywhere = True  # all processes are given the same options
 
 
+class SetupError(MgcHfError):
+    """Something of this machine that would stop any run: a library, a folder, a disk; the text has the cure."""
+
+    everywhere = True
+
+
 class SourceError(MgcHfError):
     """A data source (folder, archive, Hub id) that cannot be found, reached or understood."""
 

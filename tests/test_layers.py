@@ -19,7 +19,7 @@ LAYERS = {
     "features": 4,
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
     **dict.fromkeys(("exporting", "record", "division", "labelling", "tagging"), 6),
-    **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
+    **dict.fromkeys(("doctor", "floor", "hub", "report", "resuming"), 7),
     **dict.fromkeys(("contamination", "cross_validation"), 8),
     **dict.fromkeys(("evaluating", "run"), 9),
     **dict.fromkeys(("auditing", "comparison", "rerunning"), 10),

@@ -9,6 +9,7 @@ import typer
 from mgc_hf.cli.audit import audit_command
 from mgc_hf.cli.compare import compare_command
 from mgc_hf.cli.demo_app import demo_app_command
+from mgc_hf.cli.doctor import doctor_command
 from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.export import export_command
 from mgc_hf.cli.predict import predict_command
@@ -33,6 +34,7 @@ app.command("demo-app", cls=BothSpellings)(demo_app_command)
 app.command("rerun", cls=BothSpellings)(rerun_command)
 app.command("compare", cls=BothSpellings)(compare_command)
 app.command("audit", cls=BothSpellings)(audit_command)
+app.command("doctor", cls=BothSpellings)(doctor_command)
 app.command("export", cls=BothSpellings)(export_command)
 
 

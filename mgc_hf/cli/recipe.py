@@ -23,6 +23,7 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
         description (`str`): The recipe's docstring, for `--help`.
     """
     from mgc_hf.cli.console import set_up_progress
+    from mgc_hf.doctor import check_before_run
     from mgc_hf.options import parse_options
     from mgc_hf.run import run
 
@@ -36,6 +37,7 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     try:
         options = parse_options(defaults, description=description)
         set_up_progress()
+        check_before_run(options.train.output_dir or ".", options.data.cache_dir)
         result = run(options, recipe)
     except MgcHfError as error:
         if not error.everywhere or os.environ.get("LOCAL_RANK", "0") == "0":
