@@ -102,7 +102,7 @@ class GenreClassifier:
         self.sampling_rate = int(feature_extractor.sampling_rate)
         self.segment_seconds, self.hop_seconds = windowing(feature_extractor)
         self._length = seconds_to_samples(self.segment_seconds, self.sampling_rate, "segment_seconds")
-        self._extractor = BatchExtractor(feature_extractor, self._length)
+        self.extractor = BatchExtractor(feature_extractor, self._length)
 
     @classmethod
     def from_pretrained(
@@ -220,7 +220,7 @@ class GenreClassifier:
             return heard.key, heard.error
         if not heard.judged:
             return heard.key, AudioError(str(heard.key), "holds no audio", kind="empty")
-        notes, least = heard.notes, self._extractor.least_samples
+        notes, least = heard.notes, self.extractor.least_samples
         if heard.num_samples < least:
             text = f"holds {heard.num_samples} samples; silence was added up to {least / self.sampling_rate:g} s"
             logger.warning("%s %s", heard.key, text)
@@ -241,10 +241,10 @@ class GenreClassifier:
 
         from mgc_hf.features.dataset import attention_mask
 
-        features, num_frames = self._extractor(list(segments))
-        inputs = {self._extractor.name: torch.from_numpy(features).to(self.model.dtype)}
-        if (num_frames < self._extractor.num_frames).any():
-            inputs["attention_mask"] = attention_mask(num_frames, self._extractor.num_frames)
+        features, num_frames = self.extractor(list(segments))
+        inputs = {self.extractor.name: torch.from_numpy(features).to(self.model.dtype)}
+        if (num_frames < self.extractor.num_frames).any():
+            inputs["attention_mask"] = attention_mask(num_frames, self.extractor.num_frames)
         with torch.inference_mode():
             output = self.model(**{name: value.to(self.model.device) for name, value in inputs.items()})
         return output.logits.float().cpu().numpy()

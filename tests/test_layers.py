@@ -18,7 +18,7 @@ LAYERS = {
     **dict.fromkeys(("augment", "leaks", "options"), 3),
     "features": 4,
     **dict.fromkeys(("app", "training", "inference", "pictures", "cards", "outputs"), 5),
-    **dict.fromkeys(("record", "division", "labelling"), 6),
+    **dict.fromkeys(("exporting", "record", "division", "labelling", "tagging"), 6),
     **dict.fromkeys(("floor", "hub", "report", "resuming"), 7),
     **dict.fromkeys(("contamination", "cross_validation"), 8),
     **dict.fromkeys(("evaluating", "run"), 9),
@@ -28,7 +28,19 @@ LAYERS = {
 }
 
 #: Packages that cost time or may be missing: imported inside the functions that use them, wherever mgc_hf is imported.
-IMPORTED_WHERE_USED = {"datasets", "librosa", "matplotlib", "audiomentations", "symusic", "pretty_midi", "gradio"}
+IMPORTED_WHERE_USED = {
+    "datasets",
+    "librosa",
+    "matplotlib",
+    "audiomentations",
+    "symusic",
+    "pretty_midi",
+    "gradio",
+    "onnx",
+    "onnx_ir",
+    "onnxruntime",
+    "mutagen",
+}
 #: Modules whose whole job is one of these libraries, and which are themselves imported where they are used.
 EXCEPTIONS = {
     ("evaluation/metrics.py", "datasets"),

@@ -10,6 +10,7 @@ from mgc_hf.cli.audit import audit_command
 from mgc_hf.cli.compare import compare_command
 from mgc_hf.cli.demo_app import demo_app_command
 from mgc_hf.cli.evaluate import evaluate_command
+from mgc_hf.cli.export import export_command
 from mgc_hf.cli.predict import predict_command
 from mgc_hf.cli.push import push_command
 from mgc_hf.cli.push_dataset import push_dataset_command
@@ -32,6 +33,7 @@ app.command("demo-app", cls=BothSpellings)(demo_app_command)
 app.command("rerun", cls=BothSpellings)(rerun_command)
 app.command("compare", cls=BothSpellings)(compare_command)
 app.command("audit", cls=BothSpellings)(audit_command)
+app.command("export", cls=BothSpellings)(export_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -38,6 +38,18 @@ def predict_command(
     unsure_below: Annotated[
         float, typer.Option(help='The genre is "unsure" where its probability is lower.', min=0.0, max=1.0)
     ] = 0.0,
+    write_tags: Annotated[
+        bool, typer.Option("--write_tags", help="Write the genre into the files' tags; one that is there is kept.")
+    ] = False,
+    tag_above: Annotated[
+        float, typer.Option(help="--write_tags: only genres of this probability or more.", min=0.0, max=1.0)
+    ] = 0.0,
+    overwrite_tags: Annotated[
+        bool, typer.Option("--overwrite_tags", help="--write_tags: replace a genre that is there.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry_run", help="--write_tags: change no file, only say what would be written.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list for programs.")] = False,
     top_k: Annotated[
         int | None, typer.Option(help="Genres shown, most probable first; default 3 in the table, else all.", min=1)
@@ -62,9 +74,15 @@ def predict_command(
     from mgc_hf.hub import patient_reading
     from mgc_hf.inference import GenreClassifier
     from mgc_hf.labelling import Share, label, open_output
+    from mgc_hf.tagging import FAILED, Tagger
 
     share = Share.from_launcher()
     _check_usage(paths, list_files, dataset, output, output_format, resume, as_json, share.world_size)
+    if dataset and write_tags:
+        raise OptionError("--write_tags: is for files; rows of a --dataset have none")
+    if not write_tags and (tag_above or overwrite_tags or dry_run):
+        raise OptionError("--tag_above, --overwrite_tags and --dry_run are for --write_tags, which is not given")
+    tagger = Tagger(tag_above, overwrite_tags, dry_run) if write_tags else None
     items = _items(paths or [], list_files or [], dataset, dataset_split, dataset_revision, column)
     set_up_progress()
     with patient_reading(model):
@@ -75,6 +93,7 @@ def predict_command(
         "threads": count_threads(local) if num_workers is None else num_workers,
         "unsure_below": unsure_below,
         "top_k": top_k,
+        "on_row": None if tagger is None else lambda item, row: row.update(tag=tagger.write(row)),
     }
     if output is None:
         rows: list[dict[str, Any]] = []
@@ -99,7 +118,10 @@ def predict_command(
         finally:
             out.close()
         print(_summary(counts), file=sys.stderr)
-    if counts.failed:
+    if tagger is not None:
+        told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(tagger.counts.items()))
+        print(f"tags: {told or 'no file had a genre to write'}", file=sys.stderr)
+    if counts.failed or (tagger is not None and tagger.counts[FAILED]):
         raise typer.Exit(1)
 
 
@@ -184,7 +206,7 @@ def _print_table(rows: list[dict[str, Any]], top_k: int) -> None:
             continue
         likely = list(row["probabilities"].items())[:top_k]
         text = ", ".join(f"{genre} {probability:.2f}" for genre, probability in likely)
-        text += "".join(f"\n{note}" for note in row["notes"])
+        text += "".join(f"\n{note}" for note in [*row["notes"], *([f"tag: {row['tag']}"] if row.get("tag") else [])])
         table.add_row(name, Text(row["genre"]), Text(text), f"{row['seconds']:.1f}", str(row["windows"]))
     console = Console()
     if not console.is_terminal:

@@ -62,12 +62,16 @@ def make_row(
 
 def csv_columns(genres: Sequence[str]) -> list[str]:
     """Return the columns of a CSV: those of a row, with one of each genre for its probabilities."""
-    return [name for name in COLUMNS if name != "probabilities"] + [f"probability_{genre}" for genre in genres]
+    return [name for name in (*COLUMNS, "tag") if name != "probabilities"] + [
+        f"probability_{genre}" for genre in genres
+    ]
 
 
 def csv_row(row: dict[str, Any], genres: Sequence[str]) -> list[Any]:
     """Return the cells of a row under [`csv_columns`]; what there is none of is empty."""
-    flat = {**row, "notes": "; ".join(row["notes"])}
+    flat = {"tag": None, **row, "notes": "; ".join(row["notes"])}
     probabilities = row["probabilities"] or {}
-    cells = [flat[name] for name in COLUMNS if name != "probabilities"] + [probabilities.get(g) for g in genres]
+    cells = [flat[name] for name in (*COLUMNS, "tag") if name != "probabilities"] + [
+        probabilities.get(g) for g in genres
+    ]
     return ["" if cell is None else cell for cell in cells]

@@ -67,7 +67,7 @@ def test_columns(tmp_path):
     with open(tmp_path / "a.csv", encoding="utf-8", errors="surrogateescape", newline="") as opened:
         table = list(csv.DictReader(opened))
     assert list(table[0]) == [
-        *("path", "genre", "probability", "seconds", "windows", "aggregation", "notes", "revision", "error"),
+        *("path", "genre", "probability", "seconds", "windows", "aggregation", "notes", "revision", "error", "tag"),
         *("probability_jazz", "probability_rock"),
     ]
     parts = pd.read_parquet(tmp_path / "p")
