@@ -26,7 +26,7 @@ from pathlib import Path
 import mgc_hf
 
 work = Path(tempfile.mkdtemp())
-data = {"demo_clips_per_genre": 8, "demo_seconds": 9.0, "cache_dir": str(work / "cache")}
+data = {"demo_clips_per_genre": 8, "demo_seconds": 12.0, "cache_dir": str(work / "cache")}
 
 # %% [markdown]
 # ## 1. The data
@@ -58,7 +58,7 @@ Audio(audio.samples, rate=audio.sampling_rate)
 # One call does what a recipe does; the options are the recipes'. Few epochs of few clips, so that this page is quick. The protocol is `track`, the default: no track is both trained on and tested on.
 
 # %%
-options = {**data, "dataset": "demo", "num_train_epochs": 12, "disable_tqdm": True}
+options = {**data, "dataset": "demo", "num_train_epochs": 10, "disable_tqdm": True}
 options |= {"per_device_train_batch_size": 16, "weight_averaging": 0.9}
 by_track = mgc_hf.fine_tune(**options, output_dir=str(work / "by-track"))
 print(by_track.summary())
@@ -103,7 +103,7 @@ from mgc_hf.data.demo import render_clip
 
 classifier = mgc_hf.GenreClassifier.from_pretrained(work / "by-track")
 unheard = work / "unheard.wav"
-unheard.write_bytes(render_clip("metal", index=0, seconds=9.0, seed=1))
+unheard.write_bytes(render_clip("metal", index=0, seconds=12.0, seed=1))
 prediction = classifier.predict_file(unheard)
 for genre, probability in list(prediction.probabilities.items())[:3]:
     print(f"{genre:10} {probability:.2f}")
