@@ -84,11 +84,15 @@ def lead_links_to_pages(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)", target, source[0])
 
 
-def read_transformers_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+def read_transformers_docstring(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
     """Turn what transformers' docstrings have of Markdown into what Sphinx reads: [`Name`], `code`, fenced code."""
     text = "\n".join(lines)
     text = re.sub(r"\[`~?([^`\]]+)`\]", r"`\1`", text)
-    text = re.sub(r"(?<![`:\w])`([^`]+)`(?!`)(?=(\w?))", lambda m: f"``{m[1].strip()}``" + ("\\ " if m[2] else ""), text)
+    text = re.sub(
+        r"(?<![`:\w])`([^`]+)`(?!`)(?=(\w?))", lambda m: f"``{m[1].strip()}``" + ("\\ " if m[2] else ""), text
+    )
     fence = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
     def block(match: re.Match[str]) -> str:

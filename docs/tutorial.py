@@ -26,7 +26,7 @@ from pathlib import Path
 import mgc_hf
 
 work = Path(tempfile.mkdtemp())
-data = {"demo_clips_per_genre": 8, "demo_seconds": 9.0, "cache_dir": str(work / "cache")}
+data = {"demo_clips_per_genre": 8, "demo_seconds": 12.0, "cache_dir": str(work / "cache")}
 
 # %% [markdown]
 # ## 1. The data
@@ -58,7 +58,7 @@ Audio(audio.samples, rate=audio.sampling_rate)
 # One call does what a recipe does; the options are the recipes'. Few epochs of few clips, so that this page is quick. The protocol is `track`, the default: no track is both trained on and tested on.
 
 # %%
-options = {**data, "dataset": "demo", "num_train_epochs": 8, "disable_tqdm": True}
+options = {**data, "dataset": "demo", "num_train_epochs": 10, "disable_tqdm": True}
 options |= {"per_device_train_batch_size": 16, "weight_averaging": 0.9}
 by_track = mgc_hf.fine_tune(**options, output_dir=str(work / "by-track"))
 print(by_track.summary())
@@ -72,14 +72,15 @@ import textwrap
 
 from IPython.display import Image
 
-print(textwrap.fill("  ".join(sorted(path.name for path in (work / "by-track").iterdir())), 88))
+names = sorted(path.name for path in (work / "by-track").iterdir())
+print(textwrap.fill("  ".join(names), 88))
 Image(work / "by-track" / "images" / "confusion_matrix_track.png", width=480)
 
 # %% [markdown]
 # ## 3. What a leak is worth
 #
 # Many published figures divide *segments* of tracks, so that the model is tested on music that it has heard. The same model, the
-# same clips, the other protocol:
+# same clips, the other protocol; segments right under each:
 
 # %%
 options |= {"protocol": "segment", "pictures": False, "floor": False}
@@ -87,7 +88,7 @@ by_segment = mgc_hf.fine_tune(**options, output_dir=str(work / "by-segment"))
 for run in (by_track, by_segment):
     accuracy = run.segment.accuracy
     low, high = accuracy.ci95
-    print(f"{run.protocol:8} leaky: {run.leaky!s:5}  segments: {accuracy.value:.1%} [{low:.1%}, {high:.1%}]")
+    print(f"{run.protocol:8} leaky: {run.leaky!s:5}  {accuracy.value:.1%} [{low:.1%}, {high:.1%}]")
 
 # %% [markdown]
 # On real music the difference is large: see [protocols and leaks](leaks.md) for what it is on GTZAN.
@@ -102,7 +103,7 @@ from mgc_hf.data.demo import render_clip
 
 classifier = mgc_hf.GenreClassifier.from_pretrained(work / "by-track")
 unheard = work / "unheard.wav"
-unheard.write_bytes(render_clip("metal", index=0, seconds=9.0, seed=1))
+unheard.write_bytes(render_clip("metal", index=0, seconds=12.0, seed=1))
 prediction = classifier.predict_file(unheard)
 for genre, probability in list(prediction.probabilities.items())[:3]:
     print(f"{genre:10} {probability:.2f}")

@@ -47,8 +47,10 @@ def _is_short(command: str) -> bool:
         return words[1].startswith("recipes/") and "--help" in words
     if words[0] != "mgc-hf" or words[1] not in ("--version", "--help", "predict", "evaluate", "audit", "push"):
         return False
-    elsewhere = any("ORG/" in word for word in words) and "--dry_run" not in words
-    return not elsewhere and not any(word.endswith(".parquet") for word in words)
+    is_push = words[1] == "push"
+    elsewhere = any("ORG/" in word for word in words) and not (is_push and "--dry_run" in words)
+    publishes = is_push and "--dry_run" not in words
+    return not elsewhere and not publishes and not any(word.endswith(".parquet") for word in words)
 
 
 def test_there_are_commands():
@@ -108,11 +110,12 @@ def desk(tmp_path_factory, finished_run, music_folder) -> Path:
     for name in ("demo", "lstm", "mine", "mel_mean"):
         shutil.copytree(finished_run, root / "outputs" / name, ignore=shutil.ignore_patterns("checkpoint-*"))
     genre = sorted(music_folder.iterdir())[0]
-    links = {"path/to/genres": music_folder, "other/genres": music_folder, "folder/of/clips": genre, "Music": genre}
-    for name, target in links.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).symlink_to(target)
-    (root / "song.mp3").symlink_to(sorted(genre.iterdir())[0])
+    for name in ("path/to/genres", "other/genres"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).symlink_to(music_folder)
+    for name in ("folder/of/clips", "Music"):  # copies: a command may write tags
+        shutil.copytree(genre, root / name)
+    shutil.copy(sorted(genre.iterdir())[0], root / "song.mp3")
     shutil.copy(finished_run / "split.json", root)
     parts = json.loads((root / "split.json").read_text(encoding="utf-8"))["parts"]
     with open(root / "parts.csv", "w", newline="", encoding="utf-8") as file:
