@@ -189,7 +189,13 @@ class _Graph:
 
     def run(self, session: Any, clips: list[np.ndarray]) -> np.ndarray:
         """Return the file's logits of clips of one length."""
-        found: np.ndarray = session.run(["logits"], {self.input: self.inputs(clips)})[0]
+        try:
+            found: np.ndarray = session.run(["logits"], {self.input: self.inputs(clips)})[0]
+        except Exception as error:  # onnxruntime's own have no common type; sizes of the trace that were kept end here
+            raise CheckpointError(
+                f"an exported {self.classifier.model.config.model_type} does not run on {len(clips)} clips of "
+                f"{len(clips[0])} samples ({' '.join(str(error).split())[-200:]}); nothing was written"
+            ) from error
         return found
 
     def expected(self, clips: list[np.ndarray]) -> np.ndarray:
