@@ -159,6 +159,7 @@ class _Graph:
         if front is not None:
             self.module, self.input = WithFrontEnd(classifier.model, front, self.input).eval(), "input_values"
         batch = self.inputs([_noise(self.window, seed) for seed in range(2)])
+        from onnxscript.optimizer import fold_constants, remove_unused_nodes
         from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
 
         axis = torch.export.Dim.AUTO
@@ -173,6 +174,9 @@ class _Graph:
                 f"a {classifier.model.config.model_type} cannot be exported to ONNX ({type(error).__name__}: {text})"
             ) from error
         self.program = exported.program
+        # weights that the exporter reorders in the graph (the LSTM's gates) must be constants to be quantized
+        fold_constants(self.program, input_size_limit=_ONE_FILE_BYTES, output_size_limit=_ONE_FILE_BYTES)
+        remove_unused_nodes(self.program)
 
     def inputs(self, clips: list[np.ndarray]) -> np.ndarray:
         """Return the file's input for clips of one length, float32 `(num_clips, ...)`."""
@@ -298,7 +302,14 @@ def _quantize(source: Path, target: Path) -> None:
 
     with _quiet():
         # products of 8 by 8 bits overflow on processors without VNNI unless the weights keep to 7
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8, reduce_range=True)
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul", "LSTM"],
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+        )
 
 
 def _refuse_unless(is_good: bool, model: str | Path, where: str, found: Comparison) -> None:

@@ -134,7 +134,8 @@ class _Fbank(nn.Module):
     def __init__(self, extractor: Any):
         super().__init__()
         self.num_frames = extractor.max_length
-        self.mean, self.std = (extractor.mean, 2.0 * extractor.std) if extractor.do_normalize else (0.0, 1.0)
+        self.mean: float = extractor.mean if extractor.do_normalize else 0.0
+        self.std: float = 2.0 * extractor.std if extractor.do_normalize else 1.0
         filters = torch.from_numpy(np.asarray(extractor.mel_filters, np.float64))
         # A frame's mean, pre-emphasis and window are linear in its samples: one matrix does them and the transform.
         centre = np.eye(self.frame) - 1.0 / self.frame
