@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -116,6 +117,24 @@ def test_what_does_not_say_the_same_is_not_written(one_graph, finished_run, tmp_
     with pytest.raises(CheckpointError, match=r"on noise: 9 of 9 labels are the same, .* 0.0002 off; nothing was"):
         exporting.export_onnx(finished_run, tmp_path / "onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_exporter_or_runtime_refuse_is_one_error(one_graph, finished_run, monkeypatch):
+    from transformers.exporters.exporter_onnx import OnnxExporter
+
+    classifier = GenreClassifier.from_pretrained(finished_run, device="cpu")
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(
+            CheckpointError, match=r"a mel_lstm cannot be exported to ONNX \(NotImplementedError: aten::fold\)"
+        ),
+    ):
+        patch.setattr(OnnxExporter, "export", Mock(side_effect=NotImplementedError("aten::fold\nmore")))
+        one_graph(classifier)
+    session = Mock(run=Mock(side_effect=RuntimeError("Mul:\n 73 by 98")))
+    graph = exporting._Graph(classifier)  # made by the fixture
+    with pytest.raises(CheckpointError, match=r"does not run on 1 clips of 9 samples \(Mul: 73 by 98\); nothing was"):
+        graph.run(session, [np.zeros(9, np.float32)])
 
 
 def test_eight_bits_that_change_labels_are_not_kept(mgc_hf, finished_run, music_folder, tmp_path, monkeypatch):  # noqa: F811
