@@ -1,16 +1,15 @@
 """A finished model as an ONNX file that onnxruntime runs alone, checked against the model before anything is written.
 
-The LSTM's file takes the waveform itself: its log-mel front end is exported with it, in float64, since a spectrum in
-float32 would move faint bands (`models/mel_lstm/log_mel_mel_lstm.py`). Other models' files take what their feature
-extractor gives. Exports have no attention mask: a clip shorter than a window is given at its own length where the model
-takes any, else padded as its feature extractor pads. The exporter is transformers' own (`transformers.exporters`).
+The file takes the waveform itself, since the front end is exported with the model (`models/front_ends.py`); where there
+is none (the floor), what the feature extractor gives. Exports have no attention mask: a clip shorter than a window is
+given at its own length. The exporter is transformers' own (`transformers.exporters`).
 """
 
 import json
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +58,8 @@ class Comparison:
 
     @property
     def is_equal(self) -> bool:
-        """Whether every label is the same and no logit is off by more than `TOLERANCE`."""
-        return self.max_difference <= TOLERANCE and self.equal_labels == self.num_windows
+        """Whether there are windows, every label is the same, and no logit is off by more than `TOLERANCE`."""
+        return self.max_difference <= TOLERANCE and self.equal_labels == self.num_windows > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values."""
@@ -118,13 +117,13 @@ def export_onnx(
         figures = _describe(classifier, graph, str(model)) | {"lengths": lengths, "checked_on_noise": noise.to_dict()}
         _refuse_unless(noise.is_equal, model, "noise", noise)
         if clips is not None:
-            heard = graph.compare(session, clips)
+            heard = graph.compare(session, clips())
             figures |= {"dataset": Path(str(dataset)).name, "checked_on_dataset": heard.to_dict()}
             _refuse_unless(heard.is_equal, model, str(dataset), heard)
-        if int8:
+        if int8 and clips is not None:
             _quantize(folder / MODEL, folder / MODEL_INT8)
-            rough = graph.compare(_session(folder / MODEL_INT8), clips or [])
-            share = rough.equal_labels / max(1, rough.num_windows)
+            rough = graph.compare(_session(folder / MODEL_INT8), clips())
+            share = rough.equal_labels / rough.num_windows
             is_kept = share >= INT8_EQUAL_LABELS
             figures["int8"] = rough.to_dict() | {"equal_labels_share": share, "is_kept": is_kept}
             if not is_kept:
@@ -150,16 +149,17 @@ class _Graph:
     def __init__(self, classifier: GenreClassifier):
         import torch
 
-        from mgc_hf.models.mel_lstm import LogMelFeatureExtractor
+        from mgc_hf.models.front_ends import WithFrontEnd, front_end
 
         self.classifier = classifier
-        extractor = classifier.feature_extractor
-        self.has_front = isinstance(extractor, LogMelFeatureExtractor)
-        self.input = "input_values" if self.has_front else classifier.extractor.name
-        self.takes_waveform = self.has_front or classifier.extractor.has_waveforms
-        self.window = classifier.extractor.segment_samples
-        self.module = _with_front_end(classifier.model, extractor.settings) if self.has_front else classifier.model
+        self.module, self.input = classifier.model, classifier.extractor.name
+        self.window, self.least_samples = classifier.extractor.segment_samples, classifier.extractor.least_samples
+        front = front_end(classifier.feature_extractor)
+        self.takes_waveform = front is not None
+        if front is not None:
+            self.module, self.input = WithFrontEnd(classifier.model, front, self.input).eval(), "input_values"
         batch = self.inputs([_noise(self.window, seed) for seed in range(2)])
+        from onnxscript.optimizer import fold_constants, remove_unused_nodes
         from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
 
         axis = torch.export.Dim.AUTO
@@ -174,15 +174,14 @@ class _Graph:
                 f"a {classifier.model.config.model_type} cannot be exported to ONNX ({type(error).__name__}: {text})"
             ) from error
         self.program = exported.program
+        # weights that the exporter reorders in the graph (the LSTM's gates) must be constants to be quantized
+        fold_constants(self.program, input_size_limit=_ONE_FILE_BYTES, output_size_limit=_ONE_FILE_BYTES)
+        remove_unused_nodes(self.program)
 
     def inputs(self, clips: list[np.ndarray]) -> np.ndarray:
         """Return the file's input for clips of one length, float32 `(num_clips, ...)`."""
-        if self.has_front:
-            return np.stack(clips).astype(np.float32)
-        extractor = self.classifier.feature_extractor
         if self.takes_waveform:
-            output = extractor(clips, sampling_rate=self.classifier.sampling_rate, return_tensors="np")
-            return np.ascontiguousarray(output[self.input], dtype=np.float32)
+            return np.stack(clips).astype(np.float32)
         return self.classifier.extractor(clips)[0]
 
     def save(self, path: Path) -> None:
@@ -194,7 +193,13 @@ class _Graph:
 
     def run(self, session: Any, clips: list[np.ndarray]) -> np.ndarray:
         """Return the file's logits of clips of one length."""
-        found: np.ndarray = session.run(["logits"], {self.input: self.inputs(clips)})[0]
+        try:
+            found: np.ndarray = session.run(["logits"], {self.input: self.inputs(clips)})[0]
+        except Exception as error:  # onnxruntime's own have no common type; sizes of the trace that were kept end here
+            raise CheckpointError(
+                f"an exported {self.classifier.model.config.model_type} does not run on {len(clips)} clips of "
+                f"{len(clips[0])} samples ({' '.join(str(error).split())[-200:]}); nothing was written"
+            ) from error
         return found
 
     def expected(self, clips: list[np.ndarray]) -> np.ndarray:
@@ -212,8 +217,7 @@ class _Graph:
 
     def check(self, session: Any) -> tuple[list[int], Comparison]:
         """Compare file and model on noise: at five lengths where any is taken, else at five batch sizes."""
-        least = self.classifier.extractor.least_samples
-        lengths = [max(least, round(factor * self.window)) for factor in _LENGTHS]
+        lengths = [max(self.least_samples, round(factor * self.window)) for factor in _LENGTHS]
         if not self.takes_waveform:
             lengths = [self.window]
         found = Comparison()
@@ -226,53 +230,12 @@ class _Graph:
         """Compare file and model on the windows of clips."""
         found, hop = Comparison(), round(self.classifier.hop_seconds * self.classifier.sampling_rate)
         for clip in clips:
-            cut = list(windows([clip], self.window, hop))
-            if len(cut[0]) < self.window and not self.has_front:
-                continue  # padded and masked by the model's own rule: an export has no mask
+            filled = np.pad(clip, (0, max(0, self.least_samples - len(clip))))
+            cut = list(windows([filled], self.window, hop))
             for first in range(0, len(cut), 16):
                 batch = cut[first : first + 16]
                 found.add(self.expected(batch), self.run(session, batch))
         return found
-
-
-def _with_front_end(model: Any, settings: Any) -> Any:
-    """Return a model that takes waveforms `(batch_size, num_samples)` in place of log-mel spectrograms."""
-    import torch
-    from transformers import PreTrainedModel
-    from transformers.modeling_outputs import SequenceClassifierOutput
-
-    from mgc_hf.models.mel_lstm.settings_mel_lstm import frame_window, mel_filters
-
-    class WithFrontEnd(PreTrainedModel):
-        """The log-mel spectrogram of `LogMelFeatureExtractor`, computed in float64, then the model."""
-
-        def __init__(self) -> None:
-            super().__init__(model.config)
-            self.model = model
-            self.register_buffer("window", torch.from_numpy(frame_window(settings)), persistent=False)
-            self.register_buffer("filters", torch.from_numpy(mel_filters(settings)), persistent=False)
-
-        def forward(self, input_values: Any) -> Any:
-            samples, edge = input_values.double(), settings.edge
-            if edge:
-                mode = "reflect" if settings.pad_mode == "reflect" else "constant"
-                samples = torch.nn.functional.pad(samples, (edge, edge), mode=mode)
-            spectrum = torch.stft(
-                samples,
-                settings.n_fft,
-                settings.hop_length,
-                window=self.get_buffer("window"),
-                center=False,
-                onesided=True,
-                return_complex=True,
-            )
-            power = spectrum.real.square() + spectrum.imag.square()
-            power = power.sqrt() if settings.power == 1.0 else power
-            mel = torch.matmul(power.transpose(1, 2), self.get_buffer("filters")).clamp(min=settings.amin)
-            decibels = (10.0 * torch.log10(mel) - settings.reference_db).float()
-            return SequenceClassifierOutput(logits=self.model(decibels).logits)
-
-    return WithFrontEnd().eval()
 
 
 def _describe(classifier: GenreClassifier, graph: _Graph, name: str) -> dict[str, Any]:
@@ -282,9 +245,6 @@ def _describe(classifier: GenreClassifier, graph: _Graph, name: str) -> dict[str
     if not graph.takes_waveform:
         shape = ["batch_size", *classifier.extractor.shape]
     what = "mono samples at sampling_rate, full scale 1.0"
-    if graph.takes_waveform and not graph.has_front:
-        normalised = getattr(classifier.feature_extractor, "do_normalize", False)
-        what += "; each window less its mean, over sqrt(its variance + 1e-7)" if normalised else ""
     if not graph.takes_waveform:
         what = f"what {type(classifier.feature_extractor).__name__} gives for a window"
     return {
@@ -299,6 +259,7 @@ def _describe(classifier: GenreClassifier, graph: _Graph, name: str) -> dict[str
         "sampling_rate": classifier.sampling_rate,
         "segment_seconds": classifier.segment_seconds,
         "segment_samples": graph.window,
+        "least_samples": graph.least_samples,
         "hop_seconds": classifier.hop_seconds,
         "aggregation": "mean of the windows' probabilities",
         "tolerance": TOLERANCE,
@@ -306,12 +267,19 @@ def _describe(classifier: GenreClassifier, graph: _Graph, name: str) -> dict[str
     }
 
 
-def _clips_of(dataset: str, classifier: GenreClassifier) -> list[np.ndarray]:
+def _clips_of(dataset: str, classifier: GenreClassifier) -> Callable[[], Iterator[np.ndarray]]:
+    """Return a function that decodes the clips of a source one after another, `(num_samples,)` each."""
     from mgc_hf.data.audio import decode
     from mgc_hf.data.sources import read_corpus
 
-    rows = read_corpus(dataset).dataset["audio"]
-    return [decode(row["bytes"] or row["path"], classifier.sampling_rate).samples for row in rows]
+    rows = read_corpus(dataset).dataset.select_columns("audio")
+
+    def clips() -> Iterator[np.ndarray]:
+        for row in rows:
+            audio = row["audio"]
+            yield decode(audio["bytes"] or audio["path"], classifier.sampling_rate).samples
+
+    return clips
 
 
 def _noise(length: int, seed: int) -> np.ndarray:
@@ -334,7 +302,14 @@ def _quantize(source: Path, target: Path) -> None:
 
     with _quiet():
         # products of 8 by 8 bits overflow on processors without VNNI unless the weights keep to 7
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8, reduce_range=True)
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul", "LSTM"],
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+        )
 
 
 def _refuse_unless(is_good: bool, model: str | Path, where: str, found: Comparison) -> None:

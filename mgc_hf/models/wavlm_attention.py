@@ -112,6 +112,8 @@ class SdpaWavLMAttention(WavLMAttention):
 
     def compute_bias(self, query_length: int, key_length: int) -> torch.Tensor:
         """Return the bias of every head, `(num_heads, query_length, key_length)`: one embedding for each distance."""
+        if torch.compiler.is_exporting():  # the number of windows of `unfold` would be written into an ONNX file
+            return super().compute_bias(query_length, key_length)
         distances = torch.arange(1 - query_length, key_length, device=self.rel_attn_embed.weight.device)
         values = self.rel_attn_embed(self._relative_positions_bucket(distances))
         # row i begins at the distance of key 0, which is -i; contiguous, or every product with it takes five times as long
