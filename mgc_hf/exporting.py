@@ -6,7 +6,6 @@ extractor gives. Exports have no attention mask: a clip shorter than a window is
 takes any, else padded as its feature extractor pads. The exporter is transformers' own (`transformers.exporters`).
 """
 
-import json
 import logging
 import os
 import warnings
@@ -359,8 +358,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-
-
-def figures_text(figures: dict[str, Any]) -> str:
-    """Return an export's figures in a few lines."""
-    return json.dumps(figures, indent=2, ensure_ascii=False)
