@@ -11,11 +11,13 @@ from contextlib import contextmanager
 class MgcHfError(Exception):
     """Base of every error that the user can mend.
 
-    `everywhere` says that every process of a run has this error, so that one of each machine tells it.
+    `everywhere` says that every process of a run has this error, so that one of each machine tells it; `attached` is
+    what is shown below its line.
     """
 
     exit_status = 1
     everywhere = False
+    attached = ""
 
 
 class OptionError(MgcHfError):

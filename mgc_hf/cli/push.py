@@ -92,4 +92,6 @@ def _push_space(repo_id: str, commit: str, private: bool, card: str | None, time
         if private:
             print("a Space that hears a private model needs a secret HF_TOKEN (its settings on the Hub)")
     except PublishError as error:
-        raise PublishError(f"the model is published, its Space is not: {error}") from error
+        told = PublishError(f"the model is published, its Space is not: {error}")
+        told.attached = error.attached
+        raise told from error
