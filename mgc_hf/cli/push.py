@@ -67,6 +67,7 @@ def push_command(
         card=card,  # type: ignore[arg-type]
         commit_message=message,
         timeout=timeout,
+        tell=lambda contents: tell_contents(contents, repo_id, sends=True),
     )
     tell_result(result)
     if with_space:

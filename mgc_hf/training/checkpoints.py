@@ -110,10 +110,12 @@ def newest_whole(output_dir: str | Path) -> Checkpoint | None:
             logger.warning("resuming from %s; passed over as incomplete: %s", path.name, "; ".join(broken))
         return checkpoint
     if broken:
-        raise CheckpointError(
+        refused = CheckpointError(
             f"{output_dir}: no checkpoint is whole ({'; '.join(broken)}); nothing was changed. Start anew with "
             "--overwrite_output_dir, or choose another --output_dir"
         )
+        refused.exit_status = 2  # --resume cannot be what is wanted here
+        raise refused
     return None
 
 
