@@ -2,12 +2,14 @@
 
 `import mgc_hf` is cheap: names are loaded when they are used, and neither torch nor transformers is imported. Once
 transformers is imported too, before or after, `AutoConfig`, `AutoFeatureExtractor`, `AutoModel` and
-`AutoModelForAudioClassification` know our models (`models/registration.py`).
+`AutoModelForAudioClassification` know our models (`models/registration.py`), and a broken torchaudio is no hindrance
+(`libraries.py`).
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mgc_hf.libraries import hide_when_transformers_is_imported
 from mgc_hf.models.registration import register_when_imported
 
 __version__ = "0.1.0"
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from mgc_hf.results import RunResult
     from mgc_hf.run import fine_tune
 
+hide_when_transformers_is_imported()
 register_when_imported()
 
 

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 class MgcHfError(Exception):
     """Base of every error that the user can mend.
 
-    `everywhere` says that every process of a run has this error, so that one of each machine tells it.
+    `everywhere` says that every process of a run has this error, so that one of each machine tells it; `attached` is
+    what is shown below its line.
     """
 
     exit_status = 1
     everywhere = False
+    attached = ""
 
 
 class OptionError(MgcHfError):
@@ -33,6 +35,28 @@ class SetupError(MgcHfError):
 
 class SourceError(MgcHfError):
     """A data source (folder, archive, Hub id) that cannot be found, reached or understood."""
+
+
+class WriteError(MgcHfError, OSError):
+    """A file or folder that cannot be written: a full disk, no right to, a place that cannot be.
+
+    It is an `OSError` too, with its number and reason, for callers who can say more of what was being written.
+
+    Args:
+        message (`str`): What could not be written, why, and what to do.
+        number (`int`, *optional*): As of `errno`.
+        reason (`str`, *optional*): The operating system's words.
+    """
+
+    def __init__(self, message: str, number: int | None = None, reason: str | None = None):
+        super().__init__(message)
+        self.message, self.errno, self.strerror = message, number, reason
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[type, tuple[str, int | None, str | None]]:
+        return type(self), (self.message, self.errno, self.strerror)
 
 
 class AudioError(MgcHfError):

@@ -5,7 +5,6 @@ is none (the floor), what the feature extractor gives. Exports have no attention
 given at its own length. The exporter is transformers' own (`transformers.exporters`).
 """
 
-import json
 import logging
 import os
 import warnings
@@ -334,8 +333,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-
-
-def figures_text(figures: dict[str, Any]) -> str:
-    """Return an export's figures in a few lines."""
-    return json.dumps(figures, indent=2, ensure_ascii=False)

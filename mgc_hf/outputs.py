@@ -13,6 +13,7 @@ from mgc_hf.errors import CheckpointError, OptionError
 from mgc_hf.files import write_json, write_text
 from mgc_hf.models import OWN_MODELS
 from mgc_hf.results import EVAL_RESULTS_FILE, PICTURE_FILES, WIDGET_FILES
+from mgc_hf.schema import yaml_text
 
 RESULTS = "results.json"
 PREDICTIONS = "predictions.parquet"
@@ -198,9 +199,7 @@ def save_resolved(folder: Path, options: Mapping[str, Any]) -> None:
         folder (`Path`): The model folder.
         options (`Mapping[str, Any]`): Option -> value, fit for the public (`record.public_options`).
     """
-    import yaml
-
-    text = yaml.safe_dump(dict(options), sort_keys=True, allow_unicode=True, width=1000)
+    text = yaml_text(dict(options), RESOLVED, sort_keys=True, width=1000)
     write_text(
         folder / RESOLVED,
         f"# All options of this run: --config {RESOLVED}. Of a local path only the name is kept.\n{text}",

@@ -79,9 +79,11 @@ def run(options: Options, recipe: str) -> RunResult:
         try:
             done = push(folder, repo_id, private=private, revision=revision, token=token)
         except PublishError as error:
-            raise PublishError(
+            told = PublishError(
                 f"{error}. The run is finished and lies in {folder}; `mgc-hf push {folder} ORG/NAME` publishes it"
-            ) from error
+            )
+            told.attached = error.attached
+            raise told from error
         logger.info("published: %s", done.url)
 
     on_main(publish)

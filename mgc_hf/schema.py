@@ -1,11 +1,18 @@
-"""Dataclasses to plain JSON types and back, as strictly in both directions: every fault is told by the key's place."""
+"""The one way out for data: values to plain types, JSON and YAML, and back; every fault is told by the key's place."""
 
 import dataclasses
+import enum
+import functools
+import json
 import math
+import re
 import sys
 import types
 import typing
 from typing import Any
+
+#: What YAML 1.2 takes for a number and PyYAML, which speaks 1.1, writes without quotes: `1e5` and `0o17`.
+_YAML_1_2_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|0o[0-7]+$|0x[0-9a-fA-F]+$")
 
 
 def refuse_constant(name: str) -> None:
@@ -17,12 +24,17 @@ def to_plain(value: Any, where: str) -> Any:
     """Return a value as plain JSON types.
 
     Args:
-        value (`Any`): Dataclasses, dictionaries, lists and plain values within each other.
+        value (`Any`): Dataclasses, dictionaries, lists and plain values within each other. Scalars and arrays of numpy
+            and torch become numbers and lists, enums their values.
         where (`str`): Its place, for errors.
 
     Raises:
-        ValueError: A number is not finite, a key is no string, or a value is no plain type (numpy's are not).
+        ValueError: A number is not finite, a key is no string, or a value is of no plain type.
     """
+    if isinstance(value, enum.Enum):
+        value = value.value
+    elif hasattr(value, "tolist"):
+        value = value.tolist()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -37,6 +49,50 @@ def to_plain(value: Any, where: str) -> Any:
     if value is None or type(value) in (str, int, float, bool):
         return value
     raise ValueError(f"{where} is a {type(value).__name__}, which is no plain JSON type")
+
+
+def json_text(value: Any, where: str = "the value", indent: int | None = 2) -> str:
+    """Return strict JSON, without a line end; what is no UTF-8 in a file's name stands as escaped surrogates.
+
+    Args:
+        value (`Any`): As for [`to_plain`].
+        where (`str`, *optional*): Its place, for errors.
+        indent (`int`, *optional*, defaults to 2): Spaces a level; `None` for one line.
+
+    Raises:
+        ValueError: As for [`to_plain`].
+    """
+    text = json.dumps(to_plain(value, where), indent=indent, ensure_ascii=False, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def yaml_text(value: Any, where: str = "the value", **options: Any) -> str:
+    """Return YAML in which every text is read as a text again, by readers of YAML 1.1 and of 1.2.
+
+    Args:
+        value (`Any`): As for [`to_plain`].
+        where (`str`, *optional*): Its place, for errors.
+        options: Of `yaml.dump`, such as `width`.
+
+    Raises:
+        ValueError: As for [`to_plain`].
+    """
+    import yaml
+
+    options = {"sort_keys": False, "allow_unicode": True, **options}
+    return str(yaml.dump(to_plain(value, where), Dumper=_dumper(), **options))
+
+
+@functools.cache
+def _dumper() -> Any:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True  # a list that stands in two places is written twice
+
+    Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _YAML_1_2_NUMBER, list("-+.0123456789"))
+    return Dumper
 
 
 def from_plain(kind: Any, value: Any, where: str, older: bool = False) -> Any:

@@ -139,6 +139,7 @@ def evaluated(monkeypatch, cache_dir, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:At least one mel filter")
 def test_scores_depend_on_the_clip_alone(model_folder, clips, evaluated, tmp_path, caplog):
+    """FC40."""
     logits = {size: evaluated(model_folder, clips, size) for size in (1, 2, 8)}
     assert {name: len(windows) for name, windows in logits[1].items()} == dict(
         zip(LENGTHS, (1, 1, 1, 1, 3), strict=True)
@@ -179,6 +180,7 @@ def test_clips_shorter_than_a_model_needs_are_named(clips, cache_dir, caplog):
 
 @pytest.mark.filterwarnings("ignore:At least one mel filter")
 def test_a_window_scores_the_same_beside_any_others(model_folder):
+    """FC40."""
     classifier = GenreClassifier.from_pretrained(model_folder)
     rng = np.random.default_rng(0)
     short, *long = [0.1 * rng.standard_normal(length).astype(np.float32) for length in (5000, 16000, 16000, 9000)]

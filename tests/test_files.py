@@ -1,7 +1,9 @@
 """Writing: whole or not at all, with the modes of any other file."""
 
+import errno
 import json
 import os
+import pickle
 import signal
 import stat
 import subprocess
@@ -12,7 +14,16 @@ from pathlib import Path
 import pytest
 
 from mgc_hf import files
-from mgc_hf.files import atomic_folder, atomic_path, set_normal_mode, write_json, write_text
+from mgc_hf.errors import WriteError
+from mgc_hf.files import (
+    atomic_folder,
+    atomic_path,
+    is_write_failure,
+    make_folder,
+    set_normal_mode,
+    write_json,
+    write_text,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -162,8 +173,49 @@ def test_json_is_strict_and_readable(tmp_path):
     assert text.endswith("}\n")
 
 
-@pytest.mark.parametrize(("value", "error"), [({"a": float("nan")}, ValueError), ({"a": {1}}, TypeError)])
-def test_json_that_is_none_leaves_no_file(tmp_path, value, error):
-    with pytest.raises(error):
+@pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": {1}}, {"a": Path("x")}, {1: 2}])
+def test_json_that_is_none_leaves_no_file(tmp_path, value):
+    with pytest.raises(ValueError, match=r"a\.json"):
         write_json(tmp_path / "a.json", value)
     assert names(tmp_path) == []
+
+
+def test_which_errors_mean_that_the_disk_refused():
+    assert is_write_failure(OSError(errno.ENOSPC, "No space left on device"))
+    assert is_write_failure(RuntimeError("[enforce fail at inline_container.cc:783] . unexpected pos"))
+    assert not is_write_failure(FileNotFoundError(errno.ENOENT, "No such file"))
+    assert not is_write_failure(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_a_disk_that_refuses_is_one_error_and_the_old_file_stays(tmp_path):
+    """FC68: the path and the space, whatever a library makes of the operating system's error."""
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+
+    def write(error, cause=None):
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise error from cause
+
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for error, cause in ((full, None), (RuntimeError("wrapped"), full)):
+        with pytest.raises(WriteError) as caught:
+            write(error, cause)
+        text = str(caught.value)
+        assert text.startswith(f"{target}: cannot be written (No space left on device; ")
+        assert "MiB are free on that disk); free some space, or name another folder" in text
+        assert caught.value.errno == errno.ENOSPC
+        assert str(pickle.loads(pickle.dumps(caught.value))) == text
+    with pytest.raises(RuntimeError, match="a bug"):
+        write(RuntimeError("a bug"))
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.parametrize("place", ["/proc/nope", "{tmp}/file/below"])
+def test_a_place_that_cannot_be_is_one_error(tmp_path, place):
+    (tmp_path / "file").touch()
+    folder = place.format(tmp=tmp_path)
+    for write in (lambda: write_text(f"{folder}/a.txt", ""), lambda: make_folder(folder)):
+        with pytest.raises(WriteError, match=f"^{folder}: cannot be written"):
+            write()

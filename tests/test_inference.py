@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from mgc_hf.data.segments import window_starts
 from mgc_hf.errors import AudioError, CheckpointError
 from mgc_hf.inference import GenreClassifier, windows
 from mgc_hf.predictions import Predictions, softmax
+from tests.models.kinds import save_checkpoint
 from tests.tunes import SAMPLING_RATE, tune
 
 
@@ -71,6 +73,33 @@ def test_another_rate_stereo_and_int16_are_understood(classifier):
         assert integers[genre] == pytest.approx(probability, abs=0.05)
     faster = classifier(tune("blues", 9, 4.0, 44100), 44100)
     assert faster.seconds == pytest.approx(4.0, abs=0.01)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize("kind", ["mel_lstm", "wav2vec2"])
+def test_what_reaches_a_model_is_float32_whatever_came_in(kind, bfloat16, finished_run, tmp_path):
+    """FC70: int16, float64 and float32 arrays; of a model in bfloat16 the scores are plain numbers too."""
+    if kind == "mel_lstm":
+        classifier = GenreClassifier.from_pretrained(finished_run)
+    else:
+        labels = {
+            "num_labels": 3,
+            "id2label": dict(enumerate("abc")),
+            "label2id": dict(zip("abc", range(3), strict=True)),
+        }
+        classifier = GenreClassifier.from_pretrained(save_checkpoint(kind, tmp_path / kind, head=True, **labels))
+    seen, rate = set(), classifier.sampling_rate
+    classifier.model.register_forward_pre_hook(
+        lambda _, args, given: seen.update(value.dtype for value in (*args, *given.values()) if value is not None),
+        with_kwargs=True,
+    )
+    clip = np.round(tune("jazz", 9, 1.0, rate) * 32767).astype(np.int16)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16 and kind != "mel_lstm"):
+        found = [classifier(array, rate).probabilities for array in (clip, clip / 32768, (clip / 32768).astype("f4"))]
+    assert {dtype for dtype in seen if dtype.is_floating_point} == {torch.float32}
+    for probabilities in found:
+        assert {type(value) for value in probabilities.values()} == {float}
+        assert probabilities == pytest.approx(found[0], abs=1e-6)
 
 
 def test_scores_do_not_depend_on_batch_size(finished_run):

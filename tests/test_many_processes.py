@@ -132,6 +132,32 @@ def test_two_processes_give_the_figures_of_one_with_a_speech_model(forked, speec
     assert both.segment.loss == pytest.approx(one.segment.loss, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["facebook/wav2vec2-base", "facebook/hubert-base-ls960", "microsoft/wavlm-base", "MIT/ast-finetuned-audioset-10-10-0.4593"],
+)  # fmt: skip
+def test_layers_left_out_stop_nobody(forked, speech, tmp_path, name):
+    """FC38: with layerdrop 0.5 some weights have no gradient in a step; a model without it trains in two as well."""
+    dropped = {} if "ast" in name else {"layerdrop": 0.5}
+    few = {"max_steps": 3, "random_windows": 0, "save_strategy": "no", "validation_fraction": 0.0}
+    folder = _both(forked, tmp_path / "run", {**speech, **few, **dropped, "model_name_or_path": name})
+    assert RunResult.load(folder / "results.json").training.steps == 3
+
+
+@pytest.mark.parametrize("limit", [2_000, 40_000, 60_000])
+def test_a_disk_that_fills_up_anywhere_is_one_error(forked, values, tmp_path, limit):
+    """FC68: no file may be larger than so many bytes, whether of the prepared data, of the run or of a checkpoint."""
+    own = {**values, "cache_dir": str(tmp_path / "cache"), "num_train_epochs": 1}
+    ended = forked(tmp_path / "run", scenario=RECIPE, file_limit=limit, **own)
+    assert ended.status == 0, ended.log
+    assert ended.record["type"] in ("WriteError", "SourceError", "CheckpointError")
+    assert str(tmp_path) in ended.record["error"]
+    assert "File too large" in ended.record["error"]
+    assert "\n" not in ended.record["error"]
+    assert not (tmp_path / "run" / "README.md").exists()
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_two_processes_fit_the_same_floor_as_one(forked, values, tmp_path):
     own = {"model_name_or_path": "stats_floor", "model_config": "{}", "mixup_alpha": 0.0, "spec_time_masks": 0}
     own = {**values, **own}
@@ -213,6 +239,7 @@ def test_resuming_a_finished_run_changes_nothing(forked, values, two):
 
 
 def test_errors_of_the_main_process_reach_all(forked, values, two, clips, tmp_path):
+    """FC44."""
     before = _state(two)
     shutil.copytree(clips, tmp_path / "other")
     (tmp_path / "other" / "metal").rename(tmp_path / "other" / "polka")
@@ -263,7 +290,7 @@ def _start(*command: object, **environment: str) -> subprocess.CompletedProcess:
 
 
 def test_torchrun_gives_two_on_a_cpu(values, tmp_path):
-    """Without --use_cpu, too: there transformers alone would run two that do not know of each other."""
+    """FC38: Without --use_cpu, too: there transformers alone would run two that do not know of each other."""
     options = [word for name, value in {**values, "num_train_epochs": 1}.items() for word in (f"--{name}", str(value))]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     result = _start(*launcher, "recipes/lstm.py", *options, "--output_dir", tmp_path / "run")
@@ -306,6 +333,7 @@ mixed_precision: 'no'
     ids=["processes", "config", "machines"],
 )
 def test_accelerate_launch_on_cpus_is_not_one_process_in_silence(words, asked, command, tmp_path):
+    """FC38."""
     (tmp_path / "cpu.yaml").write_text(CPU_CONFIG)
     words = [str(tmp_path / "cpu.yaml") if word == "CONFIG" else word for word in words]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", *words, "recipes/lstm.py"]

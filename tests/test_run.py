@@ -6,9 +6,10 @@ import stat
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 from mgc_hf.data.protocols import Split
-from mgc_hf.errors import CheckpointError, LabelError, OptionError, SplitError
+from mgc_hf.errors import CheckpointError, LabelError, NonFiniteLossError, OptionError, SplitError
 from mgc_hf.evaluating import evaluate
 from mgc_hf.evaluation.score import score
 from mgc_hf.inference import GenreClassifier
@@ -50,12 +51,19 @@ def test_files_have_the_mode_of_any_file(finished_run, tmp_path):
 
 
 def test_no_pickle_and_no_local_path(finished_run):
+    """FC49."""
     for path in finished_run.iterdir():
         assert path.suffix not in (".bin", ".pt", ".pth", ".pkl", ".pickle"), path
     texts = ("README.md", "results.json", "config.json", "preprocessor_config.json", "split.json", "resolved.yaml")
     for name in texts:
         assert str(finished_run.parent) not in (finished_run / name).read_text(encoding="utf-8")
         assert "/tmp/" not in (finished_run / name).read_text(encoding="utf-8")
+    header = yaml.safe_load((finished_run / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    assert "datasets" not in header  # a local folder is none of the Hub's
+    [found] = header["model-index"][0]["results"]
+    for metric in found["metrics"]:
+        assert {"type", "name", "value"} <= set(metric)
+        assert None not in metric.values()
 
 
 def test_the_record_is_that_of_the_predictions(finished_run):
@@ -179,6 +187,7 @@ def test_an_output_folder_in_use_is_refused(finished_run, run_values):
 
 
 def test_resuming_a_finished_run_changes_nothing(finished_run, run_values, caplog):
+    """FC44."""
     before = {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()}
     result = fine_tune(**run_values, output_dir=str(finished_run), resume=True)
     assert result == RunResult.load(finished_run / "results.json")
@@ -187,6 +196,7 @@ def test_resuming_a_finished_run_changes_nothing(finished_run, run_values, caplo
 
 
 def test_resuming_onto_other_labels_is_refused(finished_run, run_values, music_folder, tmp_path):
+    """FC44."""
     shutil.copytree(music_folder, tmp_path / "other")
     (tmp_path / "other" / "metal").rename(tmp_path / "other" / "polka")
     with pytest.raises(LabelError, match="metal.*polka"):
@@ -218,6 +228,20 @@ def test_overwriting_removes_the_run_alone(finished_run, run_values, tmp_path):
     assert (folder / "notes.txt").read_text() == "mine"
     assert [path.name for path in (folder / "images").iterdir()] == ["mine.png"]
     assert len(RunResult.load(folder / "results.json").training.history) == 1
+
+
+def test_a_run_that_blows_up_names_the_step_and_leaves_no_model_and_no_card(run_values, tmp_path):
+    """FC41: a loss that is not finite ends the run; what was kept before is finite."""
+    values = {**run_values, "learning_rate": 1e8, "max_steps": 20, "per_device_train_batch_size": 8}
+    with pytest.raises(
+        NonFiniteLossError, match=r"the loss of step \d+ is not finite \(the peak learning rate is 1e\+08"
+    ):
+        fine_tune(**values, output_dir=str(tmp_path / "run"))
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert not left & {"README.md", "results.json", "config.json", "model.safetensors", "predictions.parquet"}
+    for path in (tmp_path / "run").glob("checkpoint-*"):
+        state = json.loads((path / "trainer_state.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+        assert np.isfinite(state["best_metric"])
 
 
 def test_a_failing_run_leaves_the_old_one(finished_run, run_values, tmp_path):
@@ -358,6 +382,7 @@ def test_split_seed_is_apart_from_seed(finished_run, run_values, tmp_path):
 
 
 def test_evaluate_gives_the_cards_figures_again(finished_run, music_folder, cache_dir, tmp_path):
+    """FC46."""
     result = RunResult.load(finished_run / "results.json")
     again = evaluate(
         finished_run,
@@ -469,7 +494,7 @@ def tiny_hubert(tmp_path_factory):
 def test_figures_of_a_bf16_run_are_those_of_the_model_that_it_saves(
     run_values, music_folder, cache_dir, tiny_hubert, tmp_path, kind, resumed
 ):
-    """Training and validation are under autocast; the record's figures come from the float32 weights alone."""
+    """FC70: Training and validation are under autocast; the record's figures come from the float32 weights alone."""
     values = {**run_values, "num_train_epochs": 2, "bf16": True, "pictures": False, "weight_averaging": 0.0}
     if kind == "hubert":
         values |= {"model_name_or_path": str(tiny_hubert), "model_config": None, "spec_time_masks": 0}

@@ -7,7 +7,7 @@ them apart. `docs/audit.md` is the page for users.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mgc_hf.data.verdict import PartTrack, Verdict, judge
 from mgc_hf.errors import RecordError
 from mgc_hf.files import write_json
 from mgc_hf.predictions import PARTS
+from mgc_hf.schema import to_plain
 
 #: Raised whenever a key of the JSON is added, removed or changes meaning.
 AUDIT_SCHEMA_VERSION = 1
@@ -148,7 +149,7 @@ class AuditResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain JSON types."""
-        plain = json.loads(json.dumps(asdict(self)))
+        plain = to_plain(self, "audit")
         return {
             "schema_version": AUDIT_SCHEMA_VERSION,
             "status": self.status,

@@ -7,7 +7,7 @@ Weights are fetched only to be judged again on data that the user has.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mgc_hf.files import write_json
 from mgc_hf.hub import find_run
 from mgc_hf.models.checkpoint import is_local
 from mgc_hf.results import Interval, LevelScores, RunResult, format_interval
+from mgc_hf.schema import to_plain
 
 #: Raised whenever a key of the JSON is added, removed or changes meaning.
 PUBLISHED_AUDIT_SCHEMA_VERSION = 1
@@ -89,7 +90,7 @@ class PublishedAudit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain JSON types."""
-        plain = json.loads(json.dumps(asdict(self)))
+        plain = to_plain(self, "audit")
         return {"schema_version": PUBLISHED_AUDIT_SCHEMA_VERSION, "exit_status": self.exit_status, **plain}
 
     def save(self, path: str | Path) -> None:

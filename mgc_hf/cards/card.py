@@ -35,6 +35,7 @@ from mgc_hf.results import (
     format_interval,
     format_p_value,
 )
+from mgc_hf.schema import yaml_text
 
 #: What the snippets call the model folder and the audio file.
 FOLDER, CLIP = "path/to/this/folder", "clip.wav"
@@ -65,7 +66,7 @@ def render_card(result: RunResult) -> str:
     """
     body = template("template.md").render(_values(result))
     body = re.sub(r"\n{3,}", "\n\n", body)  # blank lines of branches that were not taken
-    return sign(f"---\n{metadata(result).to_yaml()}\n---\n\n{body.strip()}\n")
+    return sign(f"---\n{yaml_text(metadata(result).to_dict())}---\n\n{body.strip()}\n")
 
 
 def address(card: str, repo_id: str, endpoint: str) -> str:

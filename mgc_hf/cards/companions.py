@@ -9,6 +9,7 @@ from mgc_hf.cards.hub_ids import is_hub_id
 from mgc_hf.cards.licences import licence_of
 from mgc_hf.files import write_text
 from mgc_hf.results import EVAL_RESULTS_FILE, WIDGET_FILES, Interval, RunResult, format_interval
+from mgc_hf.schema import yaml_text
 
 LICENCE_FILE = "LICENSE"
 
@@ -25,10 +26,8 @@ def write_companions(result: RunResult, folder: Path) -> None:
     package = resources.files(__package__)
     entries = eval_results(result)
     if entries:
-        import yaml
-
         (folder / EVAL_RESULTS_FILE).parent.mkdir(parents=True, exist_ok=True)
-        write_text(folder / EVAL_RESULTS_FILE, yaml.safe_dump(entries, sort_keys=False, allow_unicode=True))
+        write_text(folder / EVAL_RESULTS_FILE, yaml_text(entries))
     if result.training is None:
         return
     licence, ours = folder / LICENCE_FILE, licence_text()

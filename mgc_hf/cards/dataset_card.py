@@ -10,6 +10,7 @@ from mgc_hf.cards.markdown import Markdown, escape, without_paths
 from mgc_hf.cards.signature import sign
 from mgc_hf.data.protocols import Split
 from mgc_hf.results import SkippedFile
+from mgc_hf.schema import yaml_text
 
 #: Upper ends of the Hub's classes of size, and their names.
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -73,7 +74,7 @@ def render_dataset_card(summary: DatasetSummary) -> str:
         "seed": None if summary.split is None else "none" if summary.split.seed is None else summary.split.seed,
     }
     body = re.sub(r"\n{3,}", "\n\n", template("dataset_template.md").render(values))
-    return sign(f"---\n{_metadata(summary).to_yaml()}\n---\n\n{body.strip()}\n")
+    return sign(f"---\n{yaml_text(_metadata(summary).to_dict())}---\n\n{body.strip()}\n")
 
 
 def _metadata(summary: DatasetSummary) -> Any:

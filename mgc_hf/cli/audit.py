@@ -1,13 +1,12 @@
 """`mgc-hf audit`: what a split leaks, or what a published figure does not say."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mgc_hf.errors import MgcHfError, OptionError
+from mgc_hf.schema import json_text
 
 
 def audit_command(
@@ -94,8 +93,7 @@ def audit_command(
     if output is not None:
         result.save(output)
     if as_json:
-        json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        print(json_text(result.to_dict()))
     else:
         print(result.summary())
     if result.exit_status:

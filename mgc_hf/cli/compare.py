@@ -1,13 +1,12 @@
 """`mgc-hf compare`: two runs on the test tracks that they share, or a report on many."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mgc_hf.errors import OptionError
+from mgc_hf.schema import json_text
 
 
 def compare_command(
@@ -67,8 +66,7 @@ def _pair(first: str, second: str, as_json: bool) -> None:
 
     result = compare(first, second)
     if as_json:
-        json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        print(json_text(result.to_dict()))
     else:
         print(result.summary())
 

@@ -68,11 +68,13 @@ class Ticker:
         return f"{count:,} {self._what}, {count / max(now - self._began, 1e-9):,.1f} a second"
 
 
-def tell_contents(contents: "Sequence[Content]", repo_id: str) -> None:
-    """Print what a push would send, with sizes."""
+def tell_contents(contents: "Sequence[Content]", repo_id: str, sends: bool = False) -> None:
+    """Print what a push sends, with sizes: on standard error where it is about to (`sends`), else it is the answer."""
+    out, go = (sys.stderr, "go") if sends else (sys.stdout, "would go")
     for content in contents:
-        print(f"{content.size:>14,}  {content.path}")
-    print(f"{sum(content.size for content in contents):>14,}  bytes in {len(contents)} files would go to {repo_id}")
+        print(f"{content.size:>14,}  {content.path}", file=out)
+    total = sum(content.size for content in contents)
+    print(f"{total:>14,}  bytes in {len(contents)} files {go} to {repo_id}", file=out, flush=True)
 
 
 def tell_result(result: "PushResult") -> None:

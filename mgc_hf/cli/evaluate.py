@@ -1,11 +1,11 @@
 """`mgc-hf evaluate`: the report of a finished model on other data."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mgc_hf.schema import json_text
 
 
 def evaluate_command(
@@ -88,8 +88,7 @@ def evaluate_command(
         leave_out_faults=leave_out_faults,
     )
     if as_json:
-        json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        print(json_text(result.to_dict()))
     else:
         print(result.summary())
         for genre, scores in next(iter(result.levels.values())).per_genre.items():

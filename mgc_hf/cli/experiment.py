@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mgc_hf.errors import MgcHfError
+from mgc_hf.cli.leaving import run_and_leave
 from mgc_hf.options.declaring import Checked, option
 from mgc_hf.results import format_duration
 
@@ -84,14 +84,15 @@ def main(recipe: str, description: str | None) -> None:
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     stopped_by = _stop_on_signals()
-    try:
-        sys.exit(_main(recipe, description))
-    except MgcHfError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr, flush=True)
-        sys.exit(128 + (stopped_by[0] if stopped_by else signal.SIGINT))
+
+    def work() -> int:
+        try:
+            return _main(recipe, description)
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on from here", file=sys.stderr, flush=True)
+            return 128 + (stopped_by[0] if stopped_by else signal.SIGINT)
+
+    run_and_leave(work, "error")
 
 
 def parse_compare_options(argv: Sequence[str] | None = None, description: str | None = None) -> CompareOptions:

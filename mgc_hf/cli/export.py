@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mgc_hf.errors import OptionError
+from mgc_hf.schema import json_text
 
 
 def export_command(
@@ -36,14 +37,14 @@ def export_command(
     if to != "onnx":
         raise OptionError(f"--to {to}: not known; onnx is")
     from mgc_hf.cli.console import set_up_progress
-    from mgc_hf.exporting import export_onnx, figures_text
+    from mgc_hf.exporting import export_onnx
     from mgc_hf.hub import patient_reading
 
     set_up_progress()
     with patient_reading(model):
         figures = export_onnx(model, output_dir, dataset=dataset, int8=int8, overwrite=overwrite, revision=revision)
     if as_json:
-        print(figures_text(figures))
+        print(json_text(figures))
         raise typer.Exit(int("int8" in figures and not figures["int8"]["is_kept"]))
     for key, where in (
         ("checked_on_noise", "noise"),

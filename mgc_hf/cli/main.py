@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,30 +12,32 @@ from mgc_hf.cli.demo_app import demo_app_command
 from mgc_hf.cli.doctor import doctor_command
 from mgc_hf.cli.evaluate import evaluate_command
 from mgc_hf.cli.export import export_command
+from mgc_hf.cli.leaving import run_and_leave
 from mgc_hf.cli.predict import predict_command
 from mgc_hf.cli.push import push_command
 from mgc_hf.cli.push_dataset import push_dataset_command
 from mgc_hf.cli.rerun import rerun_command
 from mgc_hf.cli.spelling import BothSpellings
-from mgc_hf.errors import MgcHfError
+from mgc_hf.errors import OptionError
 
 app = typer.Typer(
+    cls=BothSpellings,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Use, judge and publish music genre classifiers trained with mgc_hf. Training is done by the recipes.",
 )
-app.command("predict", cls=BothSpellings)(predict_command)
-app.command("evaluate", cls=BothSpellings)(evaluate_command)
-app.command("push", cls=BothSpellings)(push_command)
-app.command("push-dataset", cls=BothSpellings)(push_dataset_command)
-app.command("demo-app", cls=BothSpellings)(demo_app_command)
-app.command("rerun", cls=BothSpellings)(rerun_command)
-app.command("compare", cls=BothSpellings)(compare_command)
-app.command("audit", cls=BothSpellings)(audit_command)
-app.command("doctor", cls=BothSpellings)(doctor_command)
-app.command("export", cls=BothSpellings)(export_command)
+app.command("predict")(predict_command)
+app.command("evaluate")(evaluate_command)
+app.command("push")(push_command)
+app.command("push-dataset")(push_dataset_command)
+app.command("demo-app")(demo_app_command)
+app.command("rerun")(rerun_command)
+app.command("compare")(compare_command)
+app.command("audit")(audit_command)
+app.command("doctor")(doctor_command)
+app.command("export")(export_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -52,12 +54,25 @@ def _root(
 def main() -> None:
     """Run the command; an error that the user can mend is printed as one line on standard error.
 
-    Exit status: 0 when all went well, 1 when something failed, 2 for wrong usage.
+    Exit status: 0 when all went well, 1 when something failed, 2 for wrong usage, 130 after Ctrl-C.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+    run_and_leave(_run, "mgc-hf: error")
+
+
+def _run() -> int | None:
     try:
-        app()
-    except MgcHfError as error:
-        print(f"mgc-hf: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        return app(prog_name="mgc-hf", standalone_mode=False)
+    except typer.Abort:
+        return 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer keeps the types of wrong usage to itself
+            raise
+        usage: Any = error
+        text = usage.format_message().strip()
+        if not sys.argv[1:]:
+            print(text, file=sys.stderr)  # the help
+            return 2
+        command = usage.ctx.command_path if usage.ctx else "mgc-hf"
+        raise OptionError(f"{' '.join(text.split()).rstrip('.')}; {command} --help lists what there is") from error

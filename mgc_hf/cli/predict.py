@@ -1,6 +1,5 @@
 """`mgc-hf predict`: name the genre of files, folders and whole catalogues."""
 
-import json
 import os
 import sys
 from collections import deque
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mgc_hf.errors import OptionError
+from mgc_hf.schema import json_text
 
 
 def predict_command(
@@ -99,7 +99,7 @@ def predict_command(
         rows: list[dict[str, Any]] = []
         counts = deque(label(classifier, items, rows.append, **given), maxlen=1).pop()
         if as_json:
-            print(_escaped(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)))
+            print(json_text(rows))
         else:
             _print_table(rows, top_k or 3)
     else:
@@ -183,13 +183,6 @@ def _summary(counts: Any) -> str:
     parts += [f"{counts.failed:,} could not be read (their rows say why)"] if counts.failed else []
     parts += [f"{counts.skipped:,} had a row already"] if counts.skipped else []
     return ", ".join(parts)
-
-
-def _escaped(text: str) -> str:
-    """Return JSON that any standard output takes: bytes of a name that are not UTF-8 stand as escaped surrogates."""
-    import re
-
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _print_table(rows: list[dict[str, Any]], top_k: int) -> None:

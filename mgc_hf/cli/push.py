@@ -67,6 +67,7 @@ def push_command(
         card=card,  # type: ignore[arg-type]
         commit_message=message,
         timeout=timeout,
+        tell=lambda contents: tell_contents(contents, repo_id, sends=True),
     )
     tell_result(result)
     if with_space:
@@ -92,4 +93,6 @@ def _push_space(repo_id: str, commit: str, private: bool, card: str | None, time
         if private:
             print("a Space that hears a private model needs a secret HF_TOKEN (its settings on the Hub)")
     except PublishError as error:
-        raise PublishError(f"the model is published, its Space is not: {error}") from error
+        told = PublishError(f"the model is published, its Space is not: {error}")
+        told.attached = error.attached
+        raise told from error

@@ -1,13 +1,12 @@
 """What every recipe does when it is started: read options, walk, print the scores, leave with the right status."""
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from mgc_hf.cli.leaving import run_and_leave
 from mgc_hf.distributed import leave
-from mgc_hf.errors import MgcHfError
 
 
 def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> None:
@@ -27,6 +26,19 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
     from mgc_hf.options import parse_options
     from mgc_hf.run import run
 
+    def work() -> None:
+        options = parse_options(defaults, description=description)
+        set_up_progress()
+        check_before_run(options.train.output_dir or ".", options.data.cache_dir)
+        result = run(options, recipe)
+        if options.train.should_save:
+            print(result.summary())
+            what = "card, and a model in each of its folders fold-K" if result.split.folds else "model and card"
+            print(f"{what}: {options.train.output_dir}")
+            if options.train.push_to_hub:
+                print(f"published: {options.train.hub_model_id}")
+        leave()
+
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     for name in (
         "mgc_hf.run",
@@ -34,19 +46,4 @@ def main(defaults: Mapping[str, Any], recipe: str, description: str | None) -> N
         "mgc_hf.leaks",
     ):  # verdict, folds, where a run was published
         logging.getLogger(name).setLevel(logging.INFO)
-    try:
-        options = parse_options(defaults, description=description)
-        set_up_progress()
-        check_before_run(options.train.output_dir or ".", options.data.cache_dir)
-        result = run(options, recipe)
-    except MgcHfError as error:
-        if not error.everywhere or os.environ.get("LOCAL_RANK", "0") == "0":
-            print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(error.exit_status)
-    if options.train.should_save:
-        print(result.summary())
-        what = "card, and a model in each of its folders fold-K" if result.split.folds else "model and card"
-        print(f"{what}: {options.train.output_dir}")
-        if options.train.push_to_hub:
-            print(f"published: {options.train.hub_model_id}")
-    leave()
+    run_and_leave(work, "error")

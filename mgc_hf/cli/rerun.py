@@ -1,11 +1,11 @@
 """`mgc-hf rerun`: a published run made again, and the difference to what it published."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mgc_hf.schema import json_text
 
 
 def rerun_command(
@@ -68,8 +68,7 @@ def rerun_command(
         cache_dir=cache_dir,
     )
     if as_json:
-        json.dump(result.to_dict(), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        print(json_text(result.to_dict()))
     else:
         print(result.summary())
         print(f"the new run: {result.output_dir}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from mgc_hf.data.containers import Container, SplicedFile, foreign_format, inspect
 from mgc_hf.errors import AudioError
+from mgc_hf.libraries import why_hidden
 
 #: Sampling rates in Hz and channel counts beyond these are taken for a damaged header.
 MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, MAX_CHANNELS = 1_000, 768_000, 64
@@ -196,23 +197,36 @@ def _os_error(name: str, error: OSError | ValueError) -> AudioError:
 
 def _import_libsndfile(name: str) -> tuple[Any, type[Exception]]:
     """Return the class that reads files front to back, and the error that it raises."""
+    soundfile = import_soundfile(name)
+    return _sequential_sound_file(soundfile), soundfile.LibsndfileError
+
+
+def import_soundfile(name: str) -> Any:
+    """Return the module.
+
+    Args:
+        name (`str`): What is to be read or written, for the error.
+
+    Raises:
+        AudioError: Of kind `environment`: it is not there or does not load.
+    """
     try:
-        return _sequential_sound_file()
+        import soundfile
     except (ImportError, OSError) as error:
+        told = why_hidden("soundfile") or error
         reason = (
-            f"audio cannot be decoded here, since libsndfile does not load ({error}); install it with "
+            f"audio cannot be decoded here, since libsndfile does not load ({told}); install it with "
             "`pip install --force-reinstall soundfile` or `apt-get install libsndfile1`"
         )
         raise AudioError(name, reason, "environment") from error
+    return soundfile
 
 
 @functools.cache
-def _sequential_sound_file() -> tuple[Any, type[Exception]]:
-    import soundfile
-
+def _sequential_sound_file(soundfile: Any) -> Any:
     class SequentialSoundFile(soundfile.SoundFile):
         # soundfile seeks after every read of a seekable file: slow for FLAC, an error for FLAC of unstated length.
         def seekable(self) -> bool:
             return False
 
-    return SequentialSoundFile, soundfile.LibsndfileError
+    return SequentialSoundFile

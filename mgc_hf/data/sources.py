@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mgc_hf.data import faults, hub
 from mgc_hf.data.archive import is_archive, unpack
 from mgc_hf.data.arrow import build
+from mgc_hf.data.caching import default_cache
 from mgc_hf.data.folder import list_folder
 from mgc_hf.data.index import is_demo, is_index, is_pushed, join_audio, read_index
 from mgc_hf.data.listing import Clip, Fault, Listing, finish, is_audio_name, is_gtzan
@@ -174,9 +175,7 @@ class _Cache:
     def datasets(self) -> str:
         if self.given is not None:
             return os.fspath(self.given)
-        import datasets
-
-        return str(datasets.config.HF_DATASETS_CACHE)
+        return default_cache()
 
     @property
     def hub(self) -> str | None:

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mgc_hf.data.caching import default_cache
+from mgc_hf.files import as_write_errors, make_folder
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
@@ -107,15 +110,17 @@ def cached_map(
         beside (`datasets.Dataset`): The file is kept beside this data set's own, or in the datasets cache if it lives
             in memory.
         options: Passed on to `map`.
+
+    Raises:
+        WriteError: The folder does not take the file.
     """
-    import datasets
     from filelock import FileLock
 
     files = beside.cache_files
-    folder = Path(files[0]["filename"]).parent if files else Path(datasets.config.HF_DATASETS_CACHE) / "mgc_hf"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(files[0]["filename"]).parent if files else Path(default_cache()) / "mgc_hf"
+    make_folder(folder)
     file = folder / f"cache-{new_fingerprint}.arrow"
-    with FileLock(f"{file}.lock"):
+    with as_write_errors(file, "free some space, or name another folder by --cache_dir"), FileLock(f"{file}.lock"):
         mapped = dataset.with_format("arrow").map(
             function, batched=True, new_fingerprint=new_fingerprint, cache_file_name=str(file), **options
         )

@@ -272,11 +272,12 @@ class _Push:
                 n=0,
             )
         )
-        shown = "\n".join(lines[:40] + [f"... and {len(lines) - 40} lines more"] * (len(lines) > 40))
-        raise PublishError(
+        error = PublishError(
             f"{self.repo_id}: its card was edited on the Hub, and there is a new one. Push with --card keep or --card "
-            f"overwrite, or move the edits. What differs:\n{shown}"
+            "overwrite, or move the edits. What differs:"
         )
+        error.attached = "\n".join(lines[:40] + [f"... and {len(lines) - 40} lines more"] * (len(lines) > 40))
+        raise error
 
     def _card_before_edits(self, head: str, theirs: str, ours: str) -> str:
         """Return the generated card that somebody has edited, from the history; the new one where it is not found."""

@@ -1,6 +1,7 @@
 """A finished run's folder to the Hub: what is looked at before anything is sent, and the card as it stands there."""
 
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,7 @@ def push(
     commit_message: str | None = None,
     token: str | None = None,
     timeout: float = 60.0,
+    tell: Callable[[Sequence[Content]], None] | None = None,
 ) -> PushResult:
     """Publish a finished run.
 
@@ -48,6 +50,7 @@ def push(
         commit_message (`str`, *optional*): First line of the commit.
         token (`str`, *optional*): Token; the one that is stored or in `HF_TOKEN` by default.
         timeout (`float`, *optional*, defaults to 60.0): Seconds to wait in all for a Hub that is busy.
+        tell (`Callable`, *optional*): Is called with what goes, before anything is sent.
 
     Returns:
         [`PushResult`]
@@ -70,6 +73,8 @@ def push(
         check_metadata(contents)
         token = check_target(repo_id, token)
         try_folder(folder)
+        if tell is not None:
+            tell(contents)
         return publish(
             [_addressed(content, repo_id, endpoint, Path(own)) for content in contents],
             repo_id,

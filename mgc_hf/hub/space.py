@@ -19,6 +19,7 @@ from mgc_hf.hub.failures import explained
 from mgc_hf.hub.targets import check_target
 from mgc_hf.hub.waiting import limited_waiting
 from mgc_hf.models.pipelines import IMPLEMENTATION
+from mgc_hf.schema import yaml_text
 
 APP, MODEL, REQUIREMENTS = "app.py", "model.json", "requirements.txt"
 #: All that a Space of ours holds.
@@ -109,7 +110,6 @@ def list_space(repo_id: str, revision: str, folder: Path) -> list[Content]:
 
 
 def _readme(repo_id: str) -> str:
-    import yaml
     from huggingface_hub.constants import ENDPOINT
 
     name = repo_id.partition("/")[2]
@@ -137,7 +137,7 @@ def _readme(repo_id: str) -> str:
         gradio=GRADIO_VERSION,
         python=PYTHON_VERSION,
     )
-    return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---\n\n# Music genre: {name}\n\n{text}"
+    return f"---\n{yaml_text(header)}---\n\n# Music genre: {name}\n\n{text}"
 
 
 def push_space(

@@ -13,7 +13,8 @@ _LIMIT = 600
 
 _PROGRAM = """
 import json, sys
-sys.modules["mgc_hf"] = None  # as where it is not installed
+# as where they are not installed; a torchaudio that does not load would stop transformers itself
+sys.modules["mgc_hf"] = sys.modules["torchaudio"] = None
 import numpy as np
 from transformers import logging, pipeline
 logging.set_verbosity_error()

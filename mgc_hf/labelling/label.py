@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mgc_hf.errors import AudioError
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.labelling.items import Item, Share
 from mgc_hf.labelling.rows import UNSURE, make_row
@@ -53,6 +54,9 @@ def label(
 
     Yields:
         [`Counts`]: After each item; the same object.
+
+    Raises:
+        AudioError: Of kind `environment`: nothing can be decoded here, whatever the file.
     """
     share, counts = share or Share(), Counts()
 
@@ -66,6 +70,8 @@ def label(
             yield item, _opener(item, classifier.sampling_rate)
 
     for item, outcome in classifier.predict_many(openers(), threads):
+        if isinstance(outcome, AudioError) and outcome.kind == "environment":
+            raise outcome
         row = make_row(item.path, outcome, classifier.revision, unsure_below, top_k)
         if on_row is not None:
             on_row(item, row)

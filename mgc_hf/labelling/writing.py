@@ -20,6 +20,7 @@ from mgc_hf.errors import OptionError
 from mgc_hf.files import sync_path
 from mgc_hf.labelling.items import Share, key_of
 from mgc_hf.labelling.rows import csv_columns, csv_row
+from mgc_hf.schema import json_text
 
 FORMATS = ("jsonl", "csv", "parquet")
 #: A Parquet part is closed after so many rows, or so many seconds: no more is done again after a kill.
@@ -179,7 +180,7 @@ class JsonLines(_Lines):
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add a row."""
-        self._add(json_text(row).encode() + b"\n")
+        self._add(json_text(row, indent=None).encode() + b"\n")
 
 
 class CsvLines(_Lines):
@@ -250,12 +251,6 @@ class ParquetParts:
         sync_path(self._folder)
         self._number += 1
         self._rows.clear()
-
-
-def json_text(value: Any) -> str:
-    """Return strict JSON on one line; bytes of a name that are not UTF-8 stand as escaped surrogates."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _valid(text: str) -> str:

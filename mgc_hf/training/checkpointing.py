@@ -15,6 +15,7 @@ from transformers.trainer_callback import ExportableState, TrainerState
 
 from mgc_hf.distributed import on_main
 from mgc_hf.errors import CheckpointError
+from mgc_hf.files import is_write_failure
 from mgc_hf.training import checkpoints
 from mgc_hf.training.averaging import WeightAverage
 from mgc_hf.training.callbacks import Recorder
@@ -114,7 +115,7 @@ class CheckpointingTrainer(Trainer):
             checkpoints.rotate(self.output_dir, newest, self.save_total_limit)
         except Exception as error:  # libraries wrap the operating system's error in types of their own
             checkpoints.clean(self.output_dir)
-            if not checkpoints.is_write_failure(error):
+            if not is_write_failure(error):
                 raise
             raise checkpoints.write_failure(
                 checkpoints.checkpoint_path(self.output_dir, step),

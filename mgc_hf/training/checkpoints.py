@@ -8,7 +8,6 @@ leaves whole checkpoints and temporary names, nothing between.
 Only files are handled here; what is in them is the Trainer's matter (`checkpointing.py`).
 """
 
-import errno
 import json
 import logging
 import os
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mgc_hf.errors import CheckpointError, LabelError
-from mgc_hf.files import set_normal_mode, sync_path
+from mgc_hf.files import free_bytes, set_normal_mode, sync_path
 
 logger = logging.getLogger(__name__)
 
@@ -111,10 +110,12 @@ def newest_whole(output_dir: str | Path) -> Checkpoint | None:
             logger.warning("resuming from %s; passed over as incomplete: %s", path.name, "; ".join(broken))
         return checkpoint
     if broken:
-        raise CheckpointError(
+        refused = CheckpointError(
             f"{output_dir}: no checkpoint is whole ({'; '.join(broken)}); nothing was changed. Start anew with "
             "--overwrite_output_dir, or choose another --output_dir"
         )
+        refused.exit_status = 2  # --resume cannot be what is wanted here
+        raise refused
     return None
 
 
@@ -245,19 +246,6 @@ def clean(output_dir: str | Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def is_write_failure(error: BaseException) -> bool:
-    """Whether an exception means that the disk refused to take a file (full, over quota, file too large).
-
-    safetensors and `torch.save` wrap the operating system's error, so their texts are looked at too.
-    """
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO)
-    text = f"{type(error).__name__} {error}"
-    return any(
-        mark in text for mark in ("SafetensorError", "PytorchStreamWriter", "inline_container", "No space left")
-    )
-
-
 def write_failure(path: str | Path, what: str, needed: int, error: BaseException) -> CheckpointError:
     """Return the error for a disk that refused, with the space that is needed and the space that is there.
 
@@ -267,10 +255,8 @@ def write_failure(path: str | Path, what: str, needed: int, error: BaseException
         needed (`int`): Size of the whole, in bytes.
         error (`BaseException`): The cause.
     """
-    folder = next(parent for parent in Path(path).absolute().parents if parent.is_dir())
-    free = shutil.disk_usage(folder).free
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return CheckpointError(
-        f"{path}: could not be written ({reason}); it needs about {needed / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are "
+        f"{path}: could not be written ({reason}); it needs about {needed / 2**20:.1f} MiB, {free_bytes(path) / 2**20:.1f} MiB are "
         f"free on that disk. {what}"
     )

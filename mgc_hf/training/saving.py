@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.files import set_normal_mode, sync_path
+from mgc_hf.files import is_write_failure, make_folder, set_normal_mode, sync_path
 from mgc_hf.models.pipelines import add_pipeline
-from mgc_hf.training.checkpoints import is_write_failure, write_failure
+from mgc_hf.training.checkpoints import write_failure
 
 _CONFIG = "config.json"
 
@@ -45,7 +45,7 @@ def save_model_folder(model: Any, feature_extractor: Any, folder: str | Path) ->
         CheckpointError: The disk refused (full, over quota); an earlier model in the folder is intact.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     staged = Path(tempfile.mkdtemp(dir=folder, prefix=".tmp-model-"))
     try:
         with no_progress_bars():

@@ -110,6 +110,7 @@ def test_figures_of_the_hand_computed_record():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_header_is_what_the_hub_reads(name):
+    """FC49."""
     result = load(name)
     card = render_card(result)
     parsed = ModelCard(card)
@@ -502,6 +503,7 @@ def outline(tokens):
 @example(name='"x": y', genres=ODD[:4], file="a|b`.wav", reason="<b>|", value='{"a": "|"}')
 @example(name="a\n---\nb: c", genres=ODD[4:8], file="\\|", reason="# x", value="\\")
 def test_no_text_of_a_user_breaks_the_card(markdown, name, genres, file, reason, value):
+    """FC49."""
     assume(not is_hub_id(value))  # a Hub id leaves out the sentence on local paths
     card = render_card(with_user_text(name, genres, file, reason, value))
     card.encode("utf-8")

@@ -444,6 +444,7 @@ def test_damaged_bytes_give_audio_or_a_typed_error(
 
 
 def test_without_libsndfile_the_cure_is_named(tmp_path: Path) -> None:
+    """FC65."""
     (tmp_path / "soundfile.py").write_text("raise OSError('sndfile library not found')")
     (tmp_path / "a.wav").write_bytes(encode(tone()))
     code = (

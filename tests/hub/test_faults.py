@@ -182,6 +182,7 @@ SHARED_ID = "studio/shared"
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new repository", "published before"])
 def test_two_people_publish_different_runs_at_the_same_moment(hub, api, push, tmp_path, is_new):
+    """FC52."""
     runs = {user: run_like(tmp_path / user, number) for number, user in enumerate(("alice", "bob"))}
     if not is_new:
         assert push(run_like(tmp_path / "old", 7), SHARED_ID)[0] == 0

@@ -60,6 +60,7 @@ def clip(tmp_path):
 
 
 def test_logits_are_the_local_ones_bit_for_bit(client, published, finished_run, clip, tmp_path):
+    """FC46, FC53."""
     local = last_json(client("-c", "import mgc_hf\n" + LOGITS, finished_run, clip, "null", check=0).out)
     assert local["module"].startswith("mgc_hf.")
     again = tmp_path / "again"

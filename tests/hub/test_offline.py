@@ -50,6 +50,7 @@ def published(client, api, demo_run, music_folder, clip):
 
 
 def test_with_a_warm_cache_all_loads_again_without_a_connection(client, published, hub, tmp_path):
+    """FC55."""
     before = last_json(client(*each(IMPORTS, LOADS), check=0).out)
     assert {name: found["error"] for name, found in before.items()} == dict.fromkeys(LOADS)
     assert json.loads(before["evaluate"]["out"])["leaky"] is False  # known from the repository's recordings
@@ -71,6 +72,7 @@ def _figures(text):
 
 
 def test_with_a_cold_cache_each_is_one_error_at_once_and_no_connection_is_tried(client, clip):
+    """FC55."""
     done = client(*each_without_network(IMPORTS, LOADS), HF_HUB_OFFLINE="1", check=0)
     assert "Traceback" not in done.err
     errors = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]

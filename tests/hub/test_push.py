@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -46,6 +47,13 @@ def push(client, folder):
 
 
 def test_what_goes_is_the_list_and_nothing_else(folder):
+    """FC71: checkpoints, pickles, logs, secrets and what else lies about stay here."""
+    (folder / "checkpoint-4").mkdir()
+    for name in ("checkpoint-4/model.safetensors", "optimizer.pt", ".env", "__pycache__/modeling_mel_lstm.pyc"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    with (folder / "dummy.bin").open("wb") as file:
+        file.truncate(30_000_000)
     (folder / "training_args.bin").write_bytes(b"pickle")
     (folder / "runs").mkdir()
     (folder / "runs" / "events.out.tfevents.1").write_bytes(b"x")
@@ -58,6 +66,9 @@ def test_what_goes_is_the_list_and_nothing_else(folder):
     assert not any(
         path.startswith(("checkpoint-", "runs", "training_args", "images/deeper", "images/mine")) for path in paths
     )
+    assert not {
+        path for path in paths if Path(path).name.startswith(".env") or path.endswith((".pt", ".pyc", "dummy.bin"))
+    }
     assert all(is_published(path) for path in paths)
     assert not is_published("optimizer.pt")
     assert len(set(PUBLISHED)) == len(PUBLISHED)
@@ -119,6 +130,7 @@ def test_secrets_are_found_by_file_and_line_and_not_shown(folder, secret, told):
 
 @pytest.mark.parametrize("broken", ["license: [apache-2.0", None])
 def test_a_card_whose_header_is_broken_is_refused_before_anything_is_sent(push, hub, folder, broken):
+    """FC49."""
     text = (folder / "README.md").read_text()
     (folder / "README.md").write_text(text.replace("license: apache-2.0", broken) if broken else "# No header\n")
     done = push()
@@ -163,7 +175,11 @@ def test_dry_run_needs_neither_network_nor_token(push, hub):
 
 
 def test_one_commit_and_none_where_nothing_has_changed(push, api, hub, folder):
+    """FC71: what goes is listed before it is sent; the same again makes no commit."""
     done = push("--tag", "v1", start=PUSH, check=0)
+    for content in list_contents(folder):
+        assert re.search(rf"^ +[\d,]+  {re.escape(content.path)}$", done.err, re.MULTILINE)
+    assert re.search(rf"bytes in \d+ files go to {ID}$", done.err, re.MULTILINE)
     assert f"{hub.endpoint}/{ID}/commit/" in done.out
     assert files(api) == {content.path for content in list_contents(folder)}
     assert len(commits(api)) == 2
@@ -214,6 +230,7 @@ def test_somebodys_licence_stays_until_there_is_another_of_their_own(push, api, 
 
 
 def test_private_is_in_force_from_the_beginning_and_never_changed(push, api, hub):
+    """FC71."""
     push("--private", check=0)
     assert api().model_info(ID).private
     created = next(seen for seen in hub.log if seen.path == "/api/repos/create")
@@ -363,6 +380,7 @@ def test_each_failure_is_one_line_and_the_same_command_finishes(push, api, hub, 
 
 
 def test_short_faults_are_waited_out(push, api, hub):
+    """FC52: 429 with Retry-After among them."""
     hub.faults = [
         Fault("rate_limited", "POST", "/commit/", times=1, values={"retry_after": 1}),
         Fault("cut", "PUT", "/_lfs/", times=1, values={"after": 1000}),
@@ -390,11 +408,38 @@ def test_a_lost_reply_to_the_commit_is_no_failure(push, api, hub, folder):
     assert len(commits(api)) == 2
 
 
-def test_a_lost_race_is_run_again_if_nobody_touched_our_files(push, api, hub):
-    hub.on_arrival = _once(hub, "n", b"x")
-    push(check=0)
-    assert "n" in files(api)
-    assert len(commits(api)) == 3
+@pytest.mark.parametrize(("races", "status"), [(2, 0), (99, 1)], ids=["twice", "for ever"])
+def test_lost_races(push, api, hub, folder, tmp_path, races, status):
+    """FC52: two commits come first and the third try is taken; one that always does is one error within a minute."""
+    hub.on_arrival = _first(hub, races)
+    done = push()
+    hub.on_arrival = None
+    assert done.status == status
+    assert done.seconds < 60
+    refused = [seen for seen in hub.log if seen.method == "POST" and "/commit/" in seen.path and seen.status == 412]
+    if status:
+        (told,) = [line for line in done.err.splitlines() if line.startswith("mgc-hf: error:")]
+        assert "others commit to main all the time" in told
+        assert len(refused) == 4
+        assert files(api) == {f"notes/{number}.md" for number in range(4)}
+    else:
+        assert len(refused) == 2
+        assert {"notes/0.md", "notes/1.md", "model.safetensors"} <= files(api)
+        assert _card(api, tmp_path) == address((folder / "README.md").read_text(), ID, hub.endpoint)
+    assert_whole(hub)
+
+
+def _first(hub, times):
+    """Let somebody else commit a file of their own just before each of so many commits of a push."""
+    done = []
+
+    def arrived(seen):
+        if seen.method == "POST" and "/commit/" in seen.path and len(done) < times:
+            repo = hub.store.get("model", ID)
+            entry = (f"notes/{len(done)}.md", hub.entry(b"theirs"))
+            done.append(hub.store.commit(repo, "refs/heads/main", [entry], "theirs", author="bob"))
+
+    return arrived
 
 
 def test_a_lost_race_for_our_files_is_told(push, api, hub):
@@ -419,6 +464,7 @@ def _once(hub, path, content):
 
 
 def test_edits_to_the_card_are_kept_or_reported(push, api, folder, tmp_path):
+    """FC52: another person's edits."""
     push(check=0)
     text = _card(api, tmp_path)
     edited = text.replace("## How to use it", "By Alice.\n\n## How to use it")

@@ -224,6 +224,7 @@ def test_rows_of_a_dataset(tmp_path):
 
 @pytest.mark.parametrize("threads", [0, 2])
 def test_scores_do_not_depend_on_the_neighbours(finished_run, music_folder, threads):
+    """FC40."""
     classifier = GenreClassifier.from_pretrained(finished_run, batch_size=7)
     files = sorted(map(str, music_folder.rglob("*.wav")))[:12]
     rows = []

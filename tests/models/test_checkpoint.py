@@ -82,6 +82,7 @@ def test_another_number_of_genres_gets_a_new_classifier(classifier, caplog):
 
 
 def test_a_missing_weight_below_the_head_is_refused(base, tmp_path):
+    """FC46."""
     name = "hubert.encoder.layers.1.attention.v_proj.weight"
     folder = _copy(base, tmp_path / "c", lambda weights: weights.pop(name))
     with pytest.raises(CheckpointError, match="1 weights below the classification head") as error:
@@ -113,7 +114,7 @@ def test_missing_buffers_are_no_loss(tmp_path):
 
 
 def test_names_of_older_checkpoints_are_known(base, tmp_path):
-    """weight_g and weight_v, as torch's former weight norm called them, as the published checkpoints do."""
+    """FC46: weight_g and weight_v, as torch's former weight norm called them, as the published checkpoints do."""
 
     def rename(weights):
         stem = "hubert.encoder.pos_conv_embed.conv."
@@ -127,6 +128,7 @@ def test_names_of_older_checkpoints_are_known(base, tmp_path):
 
 
 def test_a_git_lfs_pointer_is_called_that(base, tmp_path):
+    """FC46."""
     shutil.copytree(base, tmp_path / "c")
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 378\n"
     (tmp_path / "c" / "model.safetensors").write_text(pointer)

@@ -167,6 +167,7 @@ print(json.dumps([first(clip), second(clip)]))
 
 
 def test_a_folder_saved_by_others_is_whole(finished_run, pipe, tmp_path):
+    """FC53."""
     clip = _clips(tmp_path)["mono"]
     arguments = [finished_run, tmp_path / "again", tmp_path / "third", clip]
     done = subprocess.run(
@@ -184,4 +185,7 @@ def test_a_folder_saved_by_others_is_whole(finished_run, pipe, tmp_path):
     assert PIPELINE_FILE in code
     for folder in (tmp_path / "again", tmp_path / "third"):
         assert {path.name for path in folder.glob("*.py")} == code
-        assert json.loads((folder / "config.json").read_text())["auto_map"]
+        for name in ("config.json", "preprocessor_config.json"):
+            before, after = (json.loads((of / name).read_text())["auto_map"] for of in (finished_run, folder))
+            assert after == before  # no repository's name before a class, and none twice
+            assert "--" not in str(after)

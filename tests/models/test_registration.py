@@ -72,6 +72,7 @@ def test_where_mgc_hf_is_imported_the_model_needs_no_trust_and_the_pipeline_does
 def test_where_it_is_not_installed_the_folders_code_runs_if_trusted_and_is_refused_if_not(
     finished_run, expected, tmp_path
 ):
+    """FC53."""
     said, printed = _load(HIDDEN + BEGIN + BASE + END, finished_run, tmp_path)
     assert "trust_remote_code" in said["refusal"]
     assert said["trusted"]["scores"] == expected

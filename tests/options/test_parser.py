@@ -78,6 +78,7 @@ def test_wrong_options_are_named(argv, parts):
 
 
 def test_fp16_without_a_gpu_is_refused(monkeypatch):
+    """FC41, FC70."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(OptionError, match="fp16"):
         parse("--fp16")

@@ -73,6 +73,7 @@ def test_trackio_is_private_by_default(tmp_path):
 
 
 def test_unused_weights_are_looked_for_in_many_processes(tmp_path):
+    """FC38."""
     for checkpointing in (False, True):
         args = trainer_arguments(make_options(tmp_path, activation_checkpointing=checkpointing), has_validation=True)
         assert args.ddp_find_unused_parameters is True

@@ -160,6 +160,7 @@ def test_an_earlier_run_is_in_the_way(tmp_path):
 
 
 def test_a_loss_that_is_not_finite(tmp_path):
+    """FC41."""
     with pytest.raises(NonFiniteLossError, match=r"step \d"):
         run_loop(tmp_path, learning_rate=1e8, num_train_epochs=20, save_total_limit=None)
     assert steps_of(tmp_path)

@@ -14,6 +14,7 @@ from tests.models.kinds import KINDS, save_checkpoint
 @pytest.mark.parametrize("lora_rank", [0, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_come_back(kind, lora_rank, tmp_path):
+    """FC46."""
     folder = str(save_checkpoint(kind, tmp_path / "model"))
     targets = ["q_proj", "linear_q", "query_proj"]
     names = dict(build_model(folder, ["a", "b"], segment_seconds=1.0)[0].named_modules())

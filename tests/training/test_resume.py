@@ -129,6 +129,7 @@ def test_sigkill_while_an_old_checkpoint_is_deleted(forked, unbroken, tmp_path, 
 
 
 def test_incomplete_checkpoints_are_passed_over(forked, unbroken, tmp_path):
+    """FC43."""
     folder = tmp_path / "run"
     assert forked(folder, **{**STEPS, "save_total_limit": 9}).status == 0
     (folder / "checkpoint-9" / "trainer_state.json").unlink()
@@ -162,6 +163,7 @@ def test_a_checkpoint_without_its_best_epoch_is_passed_over(forked, unbroken, tm
 
 
 def test_only_broken_checkpoints_is_an_error_and_changes_nothing(forked, tmp_path):
+    """FC43."""
     folder = tmp_path / "run"
     assert forked(folder, **EPOCHS).status == 0
     for path in folder.glob("checkpoint-*"):
@@ -181,6 +183,7 @@ def test_resume_without_any_checkpoint_begins_at_the_beginning(forked, unbroken,
 
 
 def test_a_finished_run_has_nothing_left_to_train(forked, unbroken, tmp_path):
+    """FC44."""
     folder = tmp_path / "run"
     assert forked(folder, **EPOCHS).status == 0
     before = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
@@ -217,6 +220,7 @@ def test_without_validation(forked, unbroken, tmp_path):
 
 @pytest.mark.parametrize(("name", "status", "step"), [("SIGTERM", 143, 4), ("SIGINT", 130, 6)])
 def test_a_signal_saves_and_leaves(forked, unbroken, tmp_path, name, status, step):
+    """FC47."""
     folder = tmp_path / "run"
     stopped = forked(folder, interfere={"target": STEP_END, "call": step, "how": name}, **EPOCHS)
     assert stopped.status == status
@@ -235,6 +239,7 @@ def test_a_second_signal_stops_at_once(forked, unbroken, tmp_path):
 
 
 def test_a_full_disk_is_one_clear_error(forked, unbroken, tmp_path):
+    """FC68."""
     folder = tmp_path / "run"
     killed = forked(folder, interfere={"target": STEP_END, "call": 4, "how": "kill_before"}, **EPOCHS)
     assert killed.status == -signal.SIGKILL
@@ -248,6 +253,7 @@ def test_a_full_disk_is_one_clear_error(forked, unbroken, tmp_path):
 
 
 def test_half_precision_on_a_cpu(forked, unbroken, tmp_path):
+    """FC70."""
     ended = forked(tmp_path / "run", bf16=True, **EPOCHS)
     assert ended.status == 0, ended.log
     assert {len(bytes.fromhex(value)) % 4 for value in ended.record["weights"].values()} == {0}
@@ -280,7 +286,7 @@ def test_sigkill_with_the_package_own_model_and_data(forked, tmp_path_factory, k
 
 
 def test_ctrl_c_with_workers(forked, unbroken, tmp_path):
-    """Ctrl-C reaches the workers that load the data too; the step is finished all the same, and nobody stays behind."""
+    """FC47: Ctrl-C reaches the workers that load the data too; the step is finished all the same, and nobody stays behind."""
     folder = tmp_path / "run"
     options = {**EPOCHS, "dataloader_num_workers": 2}
     stopped = forked(folder, interfere={"target": STEP_END, "call": 4, "how": "group:SIGINT"}, **options)

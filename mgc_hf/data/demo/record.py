@@ -11,6 +11,7 @@ import numpy as np
 
 from mgc_hf.data.demo.score import Piece
 from mgc_hf.data.demo.synth import play_part
+from mgc_hf.data.reader import import_soundfile
 
 SAMPLING_RATE = 22050
 
@@ -95,8 +96,7 @@ def _room_and_equaliser(audio: np.ndarray, rng: Random, noise: np.random.Generat
 
 def to_wav(audio: np.ndarray) -> bytes:
     """Write float audio as the bytes of a mono 16-bit PCM WAV file at 22,050 Hz."""
-    import soundfile
-
+    soundfile = import_soundfile("the demo corpus")
     buffer = io.BytesIO()
     pcm = np.round(np.clip(audio, -1.0, 1.0) * 32767.0).astype(np.int16)
     soundfile.write(buffer, pcm, SAMPLING_RATE, format="WAV", subtype="PCM_16")
