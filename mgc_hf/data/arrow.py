@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from mgc_hf.data import ffmpeg
 from mgc_hf.data.audio import AUDIO_VERSION, verify
 from mgc_hf.data.listing import Clip, Fault
 from mgc_hf.data.parquet import read_audio
@@ -68,6 +69,7 @@ def build(
     specification = json.dumps(
         {
             "version": [CORPUS_VERSION, AUDIO_VERSION],
+            "ffmpeg": ffmpeg.program() is not None,  # files that could not be read without it can be with it
             "clips": [dataclasses.asdict(clip) for clip in clips],
             "genres": list(genres),
             "min_seconds": min_seconds,

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mgc_hf.data import ffmpeg
 from mgc_hf.data.containers import Container, SplicedFile, foreign_format, inspect
 from mgc_hf.errors import AudioError
 from mgc_hf.libraries import why_hidden
@@ -54,9 +55,11 @@ class Reader:
         #: Set when the container shows that audio is missing.
         self.truncation: str | None = None
         self._stopped_by = ""
+        self._foreign = False
         sound_file, self._error_type = _import_libsndfile(self.name)
         self._file = _open(source, self.name)
         try:
+            self._decode_foreign()
             self._container, self._spliced = self._inspect()
             self._sound = sound_file(self._spliced)
         except self._error_type as error:
@@ -66,7 +69,7 @@ class Reader:
             raise _os_error(self.name, error) from error
         self.sampling_rate, self.channels = int(self._sound.samplerate), int(self._sound.channels)
         self._check_header()
-        mismatch = _suffix_note(self.name, self._sound.format)
+        mismatch = None if self._foreign else _suffix_note(self.name, self._sound.format)
         self.notes = tuple(note for note in (self._container.note, mismatch) if note)
 
     def __enter__(self) -> "Reader":
@@ -111,6 +114,15 @@ class Reader:
             raise AudioError(self.name, "empty: the header is there, but no samples", "empty")
         self.truncation = self._find_truncation()
 
+    def _decode_foreign(self) -> None:
+        """Put what ffmpeg makes of the file in its place, where it is of a format that is read so."""
+        foreign = foreign_format(self._file)
+        if foreign is not None and foreign[0] in ffmpeg.DEMUXERS and ffmpeg.program():
+            file = self._file
+            with file:
+                self._file = ffmpeg.to_wave(file, foreign[0], self.name)
+            self._foreign = True
+
     def _inspect(self) -> tuple[Container, SplicedFile]:
         if not self._file.seek(0, io.SEEK_END):
             self._file.close()
@@ -125,7 +137,10 @@ class Reader:
         foreign = foreign_format(self._file)
         self._file.close()
         if foreign and foreign[1]:
-            reason = f"{foreign[0]} is not supported; convert it to WAV or FLAC (ffmpeg -i INPUT OUTPUT.wav)"
+            cure = "convert it to WAV or FLAC (ffmpeg -i INPUT OUTPUT.wav)"
+            if foreign[0] in ffmpeg.DEMUXERS:
+                cure = f"install ffmpeg, which reads it (apt-get install ffmpeg), or {cure}"
+            reason = f"{foreign[0]} is not supported; {cure}"
             return AudioError(self.name, reason, "unsupported")
         if foreign:
             return AudioError(self.name, f"this is {foreign[0]}, not audio", "unreadable")

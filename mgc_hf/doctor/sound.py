@@ -1,6 +1,5 @@
 """Which audio formats can be read here, found out by reading a little of each."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -43,7 +42,9 @@ def check_sound() -> list[Finding]:
     if failed:
         cure = "pip install -U soundfile"
         found[-1] = Finding("decoders", ERROR, f"cannot read {', '.join(failed)}", cure)
-    program = shutil.which("ffmpeg")
+    from mgc_hf.data import ffmpeg
+
+    program = ffmpeg.program()
     if program:
         found.append(Finding("m4a, aac, wma", OK, f"are read by {program}"))
     else:
