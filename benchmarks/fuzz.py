@@ -203,10 +203,11 @@ def judge(data: bytes, outcome: dict[str, Any]) -> str | None:
     if outcome["memory"] > 4 * decoded + ROOM:
         return f"took {outcome['memory'] / 1e6:.0f} MB for {decoded / 1e6:.2f} MB of samples"
     stated = stated_frames(data)
-    if stated is not None and "samples" in outcome and abs(stated - outcome["samples"]) > 0.01 * stated + 2:
-        if not any("truncated" in note or "repaired" in note for note in outcome["notes"]):
-            return f"the header states {stated:.0f} samples, {outcome['samples']} came, and no note says so"
-    return None
+    if stated is None or "samples" not in outcome or abs(stated - outcome["samples"]) <= 0.01 * stated + 2:
+        return None
+    if any("truncated" in note or "repaired" in note for note in outcome["notes"]):
+        return None
+    return f"the header states {stated:.0f} samples, {outcome['samples']} came, and no note says so"
 
 
 def main() -> None:

@@ -286,7 +286,7 @@ def _inspect_mp3(file: BinaryIO, start: int, size: int) -> Container:
     if frames < 2:
         return Container(offset=start)
     tag = _tag_offset(first)
-    if first[tag : tag + 4] not in (b"Xing", b"Info"):
+    if first[tag : tag + 4] not in (b"Xing", b"Info") or len(first) < tag + 12:
         return Container(head=_counting_frame(first[:4], frames), offset=start)
     if not first[tag + 7] & 1:  # the tag does not count frames
         return Container(head=_counting_frame(first[:4], frames - 1), offset=start + len(first))

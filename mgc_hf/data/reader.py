@@ -20,8 +20,10 @@ from mgc_hf.libraries import why_hidden
 
 #: Sampling rates in Hz and channel counts beyond these are taken for a damaged header.
 MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, MAX_CHANNELS = 1_000, 768_000, 64
-#: A header that promises more than is there by less than this (seconds) is rounding, not a cut file.
+#: A header that promises more than is there by less than this (seconds) is rounding, not a cut file;
 TRUNCATION_TOLERANCE = 0.05
+#: ... and by no more than this part of it.
+TRUNCATION_SHARE = 0.01
 
 # Samples read at a time, all channels together: where a decoder fails, so much is lost. Sound that is merely stored
 # cannot fail part-way; few large steps cost little and leave the interpreter's lock to other threads.
@@ -172,6 +174,8 @@ class Reader:
         seconds = self.num_frames / self.sampling_rate
         promised = self._promised_frames()
         tolerance = TRUNCATION_TOLERANCE * self.sampling_rate
+        if promised is not None:
+            tolerance = min(tolerance, TRUNCATION_SHARE * promised)
         if self._sound.format == "MP3":
             tolerance = max(tolerance, _MP3_SLACK)
         if promised is not None and promised - self.num_frames > tolerance:

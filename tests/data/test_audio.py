@@ -239,7 +239,11 @@ def test_unreadable_content() -> None:
 @pytest.mark.parametrize(
     ("content", "words", "kind"),
     [
-        (b"\0\0\0\x18ftypM4A \0\0\2\0M4A mp42" + b"!" * 1000, "AAC/M4A is not supported; convert it", "unsupported"),
+        (
+            b"\0\0\0\x18ftypM4A \0\0\2\0M4A mp42" + b"!" * 1000,
+            "AAC/M4A is not supported; install ffmpeg",
+            "unsupported",
+        ),
         (b"\xff\xf1\x50\x80\x02\x1f\xfc" + b"!" * 1000, "AAC", "unsupported"),
         (bytes.fromhex("3026B2758E66CF11A6D900AA0062CE6C") + bytes(1000), "WMA", "unsupported"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer", "unreadable"),
@@ -247,7 +251,8 @@ def test_unreadable_content() -> None:
         (b"PK\x03\x04" + bytes(100), "a ZIP archive", "unreadable"),
     ],
 )
-def test_foreign_formats_are_named(content: bytes, words: str, kind: str) -> None:
+def test_foreign_formats_are_named(content: bytes, words: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # no ffmpeg
     with pytest.raises(AudioError, match=words) as caught:
         decode(content)
     assert caught.value.kind == kind

@@ -140,7 +140,10 @@ def test_levels_and_lengths(cases: Path) -> None:
         ("FC20/n400.wav", "too_short", "too short"),
     ],
 )
-def test_files_that_are_left_out(file: str, kind: str, words: str, cases: Path) -> None:
+def test_files_that_are_left_out(
+    file: str, kind: str, words: str, cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # no ffmpeg
     with pytest.raises(AudioError, match=words) as caught:
         verify(cases / file, 0.5)
     assert caught.value.kind == kind
