@@ -108,7 +108,10 @@ def stated_frames(data: bytes) -> float | None:
             while at + 8 <= len(data):
                 name, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
                 if name == b"fmt ":
-                    align = struct.unpack_from("<H", data, at + 20)[0]
+                    # the field for the bytes of a frame is not used by decoders
+                    align = struct.unpack_from("<H", data, at + 10)[0] * (
+                        struct.unpack_from("<H", data, at + 22)[0] // 8
+                    )
                 if name == b"data":
                     return size / align if align and 0 < size < 0x7FFF0000 else None
                 at += 8 + size + size % 2

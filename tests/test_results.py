@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mgc_hf.errors import RecordError
 from mgc_hf.results import (
@@ -445,3 +447,37 @@ def test_figures_that_cannot_be_true_are_refused(change, message):
     change(value)
     with pytest.raises(RecordError, match=message):
         RunResult.from_dict(value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_any_changed_record_is_read_whole_or_refused_by_name(tmp_path_factory, data):
+    value = json.loads((Path(__file__).parent / "golden" / "results_track.json").read_text())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = value
+        while True:
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            key = data.draw(st.sampled_from(keys))
+            deeper = isinstance(place[key], dict | list) and len(place[key])
+            if not deeper or data.draw(st.integers(0, 3)) == 0:
+                break
+            place = place[key]
+        new = data.draw(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
+        )
+        if data.draw(st.booleans()):
+            place[key] = new
+        else:
+            del place[key]
+        if not value:
+            break
+    file = tmp_path_factory.mktemp("record") / "results.json"
+    file.write_text(json.dumps(value))
+    try:
+        result = RunResult.load(file)
+    except RecordError as error:
+        assert "results.json" in str(error)
+        assert "\n" not in str(error)
+        return
+    result.save(file)
+    assert RunResult.load(file) == result

@@ -133,9 +133,17 @@ def _look(path: Path, ancestors: tuple[tuple[int, int], ...]) -> tuple[_Folder, 
             found = sorted((entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(f"{path}: this folder cannot be read ({error.strerror})") from error
-    folder.folders = [_Folder(path / entry.name) for entry in found if entry.is_dir()]
-    folder.files = [entry.name for entry in found if not entry.is_dir() and is_audio_name(entry.name)]
+    folders = {entry.name for entry in found if _is_folder(entry)}
+    folder.folders = [_Folder(path / entry.name) for entry in found if entry.name in folders]
+    folder.files = [entry.name for entry in found if entry.name not in folders and is_audio_name(entry.name)]
     return folder, (*ancestors, identity)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; links to nothing are no folders without an error
+        return False
 
 
 def _descend(folder: _Folder) -> tuple[list[_Folder], _Folder]:
