@@ -45,7 +45,17 @@ def _is_short(command: str) -> bool:
     words = shlex.split(command, comments=True)
     if words[0] == "python":
         return words[1].startswith("recipes/") and "--help" in words
-    if words[0] != "mgc-hf" or words[1] not in ("--version", "--help", "predict", "evaluate", "audit", "push"):
+    if words[0] != "mgc-hf" or words[1] not in (
+        "--version",
+        "--help",
+        "predict",
+        "evaluate",
+        "audit",
+        "push",
+        "doctor",
+    ):
+        return False
+    if "--online" in words:
         return False
     is_push = words[1] == "push"
     elsewhere = any("ORG/" in word for word in words) and not (is_push and "--dry_run" in words)

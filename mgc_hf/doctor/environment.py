@@ -43,8 +43,8 @@ def _versions() -> list[Finding]:
 def check_torchaudio() -> list[Finding]:
     """Look whether torchaudio, where there is one, can be imported: transformers imports it where it is found.
 
-    A wheel for CUDA beside a CPU build of torch fails, and everything of audio in transformers with it. mgc_hf needs none.
-    It is tried in a process of its own, and only where it is installed.
+    A wheel for CUDA beside a CPU build of torch fails, and everything of audio in transformers with it, were it not left
+    out (`libraries.py`). It is tried in a process of its own, and only where it is installed.
     """
     if importlib.util.find_spec("torchaudio") is None:
         return []
@@ -57,9 +57,9 @@ def check_torchaudio() -> list[Finding]:
     return [
         Finding(
             "torchaudio",
-            ERROR,
-            f"is installed but cannot be imported ({last[:200]}), and transformers fails with it",
-            "pip uninstall torchaudio (mgc_hf needs none)",
+            WARNING,
+            f"is installed but cannot be imported ({last[:200]}); mgc_hf leaves it out, other programs fail with it",
+            "pip uninstall torchaudio",
         )
     ]
 

@@ -39,10 +39,9 @@ def check_before_run(output_dir: str, cache_dir: str | None = None) -> None:
     Raises:
         SetupError: The first of what was found, with its cure.
     """
-    from mgc_hf.doctor.environment import check_torchaudio
     from mgc_hf.doctor.places import check_places
     from mgc_hf.doctor.sound import check_library
 
-    for finding in (*check_library(), *check_torchaudio(), *check_places(output_dir, cache_dir)):
+    for finding in (*check_library(), *check_places(output_dir, cache_dir)):
         if finding.status == ERROR:
             raise SetupError(f"{finding.name}: {finding.text}" + (f"; {finding.cure}" if finding.cure else ""))
