@@ -19,7 +19,7 @@ import numpy as np
 from mgc_hf.data.audio import silence_note
 from mgc_hf.data.segments import seconds_to_samples, windowing
 from mgc_hf.data.threads import map_in_order
-from mgc_hf.errors import AudioError
+from mgc_hf.errors import AudioError, OptionError
 from mgc_hf.predictions import softmax
 
 logger = logging.getLogger(__name__)
@@ -133,20 +133,40 @@ class GenreClassifier:
         commit = getattr(model.config, "_commit_hash", None)
         return cls(model, feature_extractor, batch_size, commit or _weights_digest(Path(name_or_path)))
 
-    def __call__(self, samples: np.ndarray, sampling_rate: int) -> GenrePrediction:
-        """Name the genre of an array.
+    def __call__(self, audio: Any, sampling_rate: int | None = None) -> GenrePrediction:
+        """Name the genre of audio in memory.
 
         Args:
-            samples (`np.ndarray` of float or int16, shape `(num_samples,)` or `(num_samples, channels)`): Audio.
-            sampling_rate (`int`): Its rate, Hz; another than the model's is resampled.
+            audio (`np.ndarray`, `dict`, `bytes`, binary file, `str` or `Path`): An array of floats or integers,
+                `(num_samples,)`, `(num_samples, channels)` or `(channels, num_samples)`; a row as `datasets` gives it, with
+                `array` (or `raw`) and `sampling_rate`, or `bytes` or `path`; the content of an audio file; or its path.
+                It is not changed.
+            sampling_rate (`int`, *optional*): Rate of an array, Hz; another than the model's is resampled.
 
         Raises:
-            AudioError: The array is empty or holds values that are not finite.
+            OptionError: An array without its rate, or something that is no audio.
+            AudioError: The audio is empty, cannot be read, or holds values that are not finite.
         """
-        from mgc_hf.data.audio import from_array
+        from mgc_hf.data.audio import from_array, stream
 
-        audio = from_array(samples, sampling_rate, self.sampling_rate)
-        return self.predict_blocks([audio.samples], name="array")
+        if isinstance(audio, dict):
+            sampling_rate = audio.get("sampling_rate", sampling_rate)
+            found = [audio[name] for name in ("array", "raw", "bytes", "path") if audio.get(name) is not None]
+            if not found:
+                raise OptionError(
+                    f"a dict with {', '.join(map(str, audio))}: give array and sampling_rate, bytes, or path"
+                )
+            return self(found[0], sampling_rate)
+        if isinstance(audio, str | Path):
+            return self.predict_file(audio)
+        if hasattr(audio, "read"):
+            audio = audio.read()
+        if isinstance(audio, bytes | bytearray):
+            return self.predict_blocks(stream(bytes(audio), self.sampling_rate), name="audio bytes")
+        if sampling_rate is None:
+            raise OptionError("an array says nothing of its rate: pass sampling_rate, in Hz")
+        heard = from_array(audio, sampling_rate, self.sampling_rate)
+        return self.predict_blocks([heard.samples], name="array")
 
     def predict_file(self, path: str | Path) -> GenrePrediction:
         """Name the genre of an audio file of any length, with bounded memory.

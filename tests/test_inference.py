@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -87,7 +88,10 @@ def test_what_reaches_a_model_is_float32_whatever_came_in(kind, bfloat16, finish
             "id2label": dict(enumerate("abc")),
             "label2id": dict(zip("abc", range(3), strict=True)),
         }
-        classifier = GenreClassifier.from_pretrained(save_checkpoint(kind, tmp_path / kind, head=True, **labels))
+        folder = save_checkpoint(kind, tmp_path / kind, head=True, **labels)
+        settings = json.loads((folder / "preprocessor_config.json").read_text()) | {"segment_seconds": 1.0}
+        (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+        classifier = GenreClassifier.from_pretrained(folder)
     seen, rate = set(), classifier.sampling_rate
     classifier.model.register_forward_pre_hook(
         lambda _, args, given: seen.update(value.dtype for value in (*args, *given.values()) if value is not None),
