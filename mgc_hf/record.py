@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from mgc_hf.data.facts import whole_track
 from mgc_hf.data.segments import SegmentTable
 from mgc_hf.data.sources import Corpus
 from mgc_hf.options import Options
@@ -74,7 +73,8 @@ def count(rows: SegmentTable, genres: Sequence[str]) -> tuple[dict[str, int], di
     """Return the number of tracks and of segments per genre."""
     segments = {genre: int((rows.label == index).sum()) for index, genre in enumerate(genres)}
     tracks = {
-        genre: len(np.unique(rows.track_id[rows.label == index].astype(str))) for index, genre in enumerate(genres)
+        genre: len({whole_track(name) for name in rows.track_id[rows.label == index]})
+        for index, genre in enumerate(genres)
     }
     return tracks, segments
 

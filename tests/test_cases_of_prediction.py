@@ -141,5 +141,7 @@ def test_fc62_segments_of_one_track_stay_together(tmp_path, run_values):
     assert not sides["train"] & sides["validation"]
     assert not sides["validation"] & sides["test"]
     assert result.split.seed == 0
+    assert result.track.n == len(sides["test"])  # a track is one answer, however many pieces it was cut into
+    assert result.segment.n == 2 * len(split["test"])
     card = (tmp_path / "run" / "README.md").read_text()
     assert "Seed of the split | 0" in card

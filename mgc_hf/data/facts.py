@@ -117,6 +117,12 @@ def gtzan_genre(track_id: str) -> str | None:
     return match["genre"] if match else None
 
 
+def whole_track(track_id: str) -> str:
+    """Return the track that a piece was cut from: `blues.00000` of `blues.00000.3`; any other id is its own."""
+    match = _TRACK_ID.fullmatch(track_id)
+    return match["track"] if match else track_id
+
+
 def recording_of(track_id: str) -> str:
     """Return the track that an id means: `blues.00000` of a piece cut from it (`blues.00000.3`) and of one of its files.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mgc_hf.data.facts import whole_track
 from mgc_hf.errors import RecordError
 from mgc_hf.predictions import Predictions
 
@@ -46,15 +47,37 @@ class Validation:
                 f"the model was given {len(labels)} labels in another order or number than the {len(expected)} "
                 "segments have; its logits cannot be told apart"
             )
+        track_id, number = _in_whole_tracks(self.rows)
         return Predictions(
-            track_id=self.rows.track_id,
-            segment=self.rows.number,
+            track_id=track_id,
+            segment=number,
             start_s=self.rows.start_s,
             part=self.rows.part,
             label=expected,
             logits=logits,
             genres=tuple(self.genres),
         )
+
+
+def _in_whole_tracks(rows: "SegmentTable") -> tuple[np.ndarray, np.ndarray]:
+    """Return track and number of each row, where the pieces of one track count as that track.
+
+    Pieces that somebody has cut (`blues.00000.0`, `blues.00000.1`, ...) are no tracks of their own: they are judged
+    together, and an interval over tracks would be too narrow if they counted apart. Starts stay those in the piece.
+    """
+    pieces, piece = np.unique(np.asarray(rows.track_id).astype(str), return_inverse=True)
+    label = np.zeros(len(pieces), dtype=np.int64)
+    label[piece] = rows.label
+    genres_of: dict[str, set[int]] = {}
+    for name, genre in zip(pieces, label.tolist(), strict=True):
+        genres_of.setdefault(whole_track(name), set()).add(genre)
+    # of pieces that lie among two genres' files nobody knows which is right: they stay by themselves
+    track = [whole if len(genres_of[whole := whole_track(name)]) == 1 else name for name in pieces]
+    first, following = np.zeros(len(pieces), dtype=np.int64), dict.fromkeys(track, 0)
+    for index in sorted(range(len(pieces)), key=lambda at: (len(pieces[at]), pieces[at])):
+        first[index] = following[track[index]]
+        following[track[index]] += int(rows.segment[piece == index].max()) + 1
+    return np.array(track, dtype=object)[piece], rows.number + first[piece]
 
 
 def predict(
