@@ -91,6 +91,12 @@ def _dumper() -> Any:
         def ignore_aliases(self, data: Any) -> bool:
             return True  # a list that stands in two places is written twice
 
+    def quoted_where_lines_end(dumper: Any, text: str) -> Any:
+        # PyYAML would fold a text at these line ends of Unicode, and read it back without them
+        style = '"' if any(end in text for end in "\x85\u2028\u2029") else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, quoted_where_lines_end)
     Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _YAML_1_2_NUMBER, list("-+.0123456789"))
     return Dumper
 

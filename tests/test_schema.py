@@ -99,12 +99,10 @@ def test_numpy_in_a_record_reaches_neither_card_nor_file(tmp_path):
     plain = load("track")
     result = changed(plain, "track", n=np.int64(plain.track.n), loss=np.float64(plain.track.loss))
     result = changed(result, seed=np.array(plain.seed), leaky=np.bool_(plain.leaky))
-    accuracy = changed(result.track, value=np.float64(result.track.accuracy.value)) if False else result.track.accuracy
     result.save(tmp_path / "results.json")
-    assert accuracy == plain.track.accuracy
     assert RunResult.load(tmp_path / "results.json") == plain
     for text in (render_card(result), json_text(result.to_dict()), (tmp_path / "results.json").read_text()):
-        assert not re.search(r"np\.|numpy|!!python|tensor\(", text)
+        assert not re.search(r"np\.|numpy\.|!!python|tensor\(", text)
     assert render_card(result) == render_card(plain)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mgc_hf.doctor.findings import ERROR, OK, WARNING, Finding
 from mgc_hf.errors import AudioError
+from mgc_hf.libraries import why_hidden
 
 #: Format -> libsndfile's name and subtype.
 _FORMATS = {
@@ -21,7 +22,8 @@ def check_library() -> list[Finding]:
     try:
         import soundfile
     except (ImportError, OSError) as error:
-        text = f"cannot be loaded ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        told = why_hidden("soundfile") or str(error) or type(error).__name__
+        text = f"cannot be loaded ({told.splitlines()[0]})"
         cure = "pip install --force-reinstall soundfile, or apt-get install libsndfile1"
         return [Finding("libsndfile", ERROR, text, cure)]
     return [Finding("libsndfile", OK, f"{soundfile.__libsndfile_version__} (soundfile {soundfile.__version__})")]

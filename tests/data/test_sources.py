@@ -103,7 +103,10 @@ def _length(row: dict[str, Any]) -> dict[str, Any]:
     return {"length": len(row["track_id"])}
 
 
-def test_bad_audio_is_left_out_with_one_warning(tmp_path: Path, cache: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_audio_is_left_out_with_one_warning(
+    tmp_path: Path, cache: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # no ffmpeg
     source = folder(tmp_path, **{name: content for name, (content, _) in BAD.items()})
     for _ in range(2):  # the second time from the cache
         caplog.clear()

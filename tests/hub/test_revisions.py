@@ -56,6 +56,10 @@ def test_each_revision_is_the_model_that_it_was(client, demo_run, heard, tmp_pat
     done = client(*each(IMPORTS, codes), check=0)
     found = last_json(done.out)
     values = {name: json.loads(came["out"]) for name, came in found.items() if came["error"] is None}
+    revisions = {name: [row.pop("revision") for row in values[name]] for name in values if name.startswith("predict")}
+    assert len(revisions["predict"][0]) == len(revisions["predict v1"][0]) == 40  # commits
+    assert revisions["predict"] != revisions["predict v1"]
+    assert revisions["predict here"][0].startswith("sha256:")
     assert values["predict v1"] == values["predict here"]
     assert values["predict"] == values["predict later here"]
     assert values["predict"] != values["predict v1"]
