@@ -217,6 +217,8 @@ def load_classifier(name_or_path: str | Path, revision: str | None = None) -> tu
             f"{name_or_path}: {len(absent)} weights are not in the checkpoint ({_some(absent)}); "
             "a classifier with random weights would be of no use"
         )
+    if not is_local(name):
+        model.config._commit_hash = revision  # transformers forgets it with a class of ours
     return model.eval(), extractor
 
 
