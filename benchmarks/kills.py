@@ -90,7 +90,7 @@ class Worker:
     def __init__(self, log: Path):
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["mgc_hf.run", "mgc_hf.inference", "mgc_hf.training.trainer", "torch"])
-        self.log = str(log)
+        self.log, self.killed = str(log), 0
 
     def run(self, work: Callable[..., None], *words: Any, kill_after: float | None = None, **values: Any) -> float:
         """Run to the end, or until killed; return the seconds.
@@ -107,6 +107,7 @@ class Worker:
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.join()
+            self.killed += process.exitcode == -signal.SIGKILL
         elif process.exitcode:
             raise RuntimeError(f"exit status {process.exitcode}: {Path(self.log).read_text()[-2000:]}")
         return time.perf_counter() - began
@@ -240,6 +241,7 @@ def main() -> None:
         moments[arguments.kinds[number % len(arguments.kinds)]].append(float(rng.uniform(0.02, 1.0)))
     found: dict[str, list[str]] = {}
     seconds: Counter[str] = Counter()
+    killed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         from tests.hub.app import USERS
@@ -266,7 +268,7 @@ def main() -> None:
             for given in ("clips", "music", "model", "whole"):
                 if not (kind in ("train", "save") and given == "whole"):
                     (place / given).symlink_to(folder / given)
-            began = time.perf_counter()
+            began, worker.killed = time.perf_counter(), 0
             if kind == "train":
                 found[kind] = kills_of_training(worker, place, moments[kind])
             elif kind == "save":
@@ -276,13 +278,16 @@ def main() -> None:
                 found[kind] = kills_of_labelling(worker, place, moments[kind], kind == "tag")
             else:
                 found[kind] = kills_of_pushing(worker, place, moments[kind], hub)
+            killed[kind] = worker.killed
             seconds[kind] = round(time.perf_counter() - began)
             print(
                 f"{kind}: {len(moments[kind])} kills in {seconds[kind]} s, {len(found[kind])} faults", file=sys.stderr
             )
-    print(f"{arguments.n} kills, seed {arguments.seed}\n\n| work | kills | seconds | faults |\n|---|---|---|---|")
+    print(
+        f"{arguments.n} kills, seed {arguments.seed}\n\n| work | kills | of these before the end | seconds | faults |\n|---|---|---|---|---|"
+    )
     for kind, faults in found.items():
-        print(f"| {kind} | {len(moments[kind])} | {seconds[kind]} | {len(faults)} |")
+        print(f"| {kind} | {len(moments[kind])} | {killed[kind]} | {seconds[kind]} | {len(faults)} |")
     for kind, faults in found.items():
         for fault in faults:
             print(f"{kind}: {fault}")
