@@ -16,7 +16,6 @@ from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
-from mgc_hf.data.audio import silence_note
 from mgc_hf.data.segments import seconds_to_samples, windowing
 from mgc_hf.data.threads import map_in_order
 from mgc_hf.errors import AudioError, OptionError
@@ -165,8 +164,7 @@ class GenreClassifier:
             return self.predict_blocks(stream(bytes(audio), self.sampling_rate), name="audio bytes")
         if sampling_rate is None:
             raise OptionError("an array says nothing of its rate: pass sampling_rate, in Hz")
-        heard = from_array(audio, sampling_rate, self.sampling_rate)
-        return self.predict_blocks([heard.samples], name="array")
+        return self.predict_blocks(from_array(audio, sampling_rate, self.sampling_rate), name="array")
 
     def predict_file(self, path: str | Path) -> GenrePrediction:
         """Name the genre of an audio file of any length, with bounded memory.
@@ -242,8 +240,8 @@ class GenreClassifier:
             return heard.key, AudioError(str(heard.key), "holds no audio", kind="empty")
         notes, least = heard.notes, self.extractor.least_samples
         if heard.num_samples < least:
-            text = f"holds {heard.num_samples} samples; silence was added up to {least / self.sampling_rate:g} s"
-            logger.warning("%s %s", heard.key, text)
+            text = f"short: {heard.num_samples} samples; silence was added up to {least / self.sampling_rate:g} s"
+            logger.warning("%s: %s", heard.key, text)
             notes += (text,)
         mean = heard.total / heard.judged
         order = np.argsort(-np.round(mean, 12), kind="stable")  # ties as in predictions.most_probable
@@ -285,7 +283,6 @@ class _Heard(Generic[_Key]):
         self.key = key
         self.total, self.judged = np.zeros(num_labels), 0
         self.num_samples, self.error, self.notes = 0, None, ()
-        self._low, self._high = np.inf, -np.inf
         self._given, self._ended = 0, False
         self._blocks: Iterable[np.ndarray] = ()
         self._cut = windows(self._counted(open_clip), length, hop)
@@ -307,8 +304,7 @@ class _Heard(Generic[_Key]):
             yield window
         self._first, self._ended = [], True
         if self.error is None:
-            silence = silence_note(self._low, self._high)
-            self.notes = (*getattr(self._blocks, "notes", ()), *([silence] if silence else []))
+            self.notes = tuple(getattr(self._blocks, "notes", ()))
 
     def _guarded(self) -> Iterator[np.ndarray]:
         try:
@@ -319,9 +315,7 @@ class _Heard(Generic[_Key]):
     def _counted(self, open_clip: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
         self._blocks = open_clip()
         for block in self._blocks:
-            if len(block):
-                self.num_samples += len(block)
-                self._low, self._high = min(self._low, float(block.min())), max(self._high, float(block.max()))
+            self.num_samples += len(block)
             yield block
 
 

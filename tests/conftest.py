@@ -6,6 +6,8 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ def gtzan_subset() -> Path:
     if not folder.is_dir():
         pytest.skip("the real clips (../shared/gtzan-subset) are not at hand")
     return folder
+
+
+@pytest.fixture(scope="session")
+def field_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The inputs of the field cases, `<case>/...` and `expected.json`, where what makes them is at hand."""
+    script = SHARED / "field-cases" / "make_cases.py"
+    if not script.is_file():
+        pytest.skip("what makes the field cases (../shared/field-cases) is not at hand")
+    root = tmp_path_factory.mktemp("cases")
+    subprocess.run([sys.executable, script, "--out", root], check=True, capture_output=True)
+    return root
 
 
 @pytest.fixture(scope="session")

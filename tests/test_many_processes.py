@@ -9,8 +9,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+from safetensors.numpy import load_file
 
 from mgc_hf.results import RunResult
 from tests.training.conftest import _quick, forked
@@ -163,7 +165,10 @@ def test_two_processes_fit_the_same_floor_as_one(forked, values, tmp_path):
     own = {**values, **own}
     one = alone(tmp_path / "one", **own, use_cpu=True)
     two = _both(forked, tmp_path / "two", own)  # the features are there by now
-    assert _weights(two) == _weights(tmp_path / "one")
+    theirs, ours = (load_file(folder / "model.safetensors") for folder in (tmp_path / "one", two))
+    assert theirs.keys() == ours.keys()
+    for name, values in theirs.items():  # a sum's last digits depend on the processor and its threads
+        np.testing.assert_allclose(ours[name], values, rtol=1e-4, atol=1e-6, err_msg=name)
     assert RunResult.load(two / "results.json").segment.confusion_matrix == one["segment"]["confusion_matrix"]
 
 

@@ -33,7 +33,7 @@ class Audio:
         source_sampling_rate (`int`): Rate of the file in Hz.
         channels (`int`): Channels of the file.
         notes (`tuple[str, ...]`): What is odd about the file, though it is usable (repaired or truncated, named for
-            another format, channels that cancel, over full scale).
+            another format, channels that cancel, silent, over full scale).
     """
 
     samples: np.ndarray
@@ -46,6 +46,10 @@ class Audio:
     def seconds(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sampling_rate
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Give the samples as [`stream`] does, in one block."""
+        yield self.samples
 
 
 def decode(source: AudioSource, sampling_rate: int | None = None, name: str | None = None) -> Audio:
@@ -169,13 +173,14 @@ def from_array(
         )
         raise AudioError(name, reason, "unsupported")
     mono, note = to_mono(_to_float32(array, name).reshape(-1, channels))
+    notes = (*([note] if note else []), *_level_notes(float(mono.min()), float(mono.max())))
     if sampling_rate and sampling_rate != source_sampling_rate:
         import soxr
 
         mono = soxr.resample(mono, source_sampling_rate, sampling_rate)
     if not len(mono):
         raise _too_short(name, len(array), source_sampling_rate, sampling_rate or source_sampling_rate)
-    return Audio(mono, sampling_rate or source_sampling_rate, source_sampling_rate, channels, (note,) if note else ())
+    return Audio(mono, sampling_rate or source_sampling_rate, source_sampling_rate, channels, notes)
 
 
 class AudioStream:
@@ -256,17 +261,16 @@ class AudioStream:
             import soxr
 
             resampler = soxr.ResampleStream(self.source_sampling_rate, self.sampling_rate, 1, dtype="float32")
-        peak = 0.0
+        low, high = np.inf, -np.inf  # before resampling, which rings where a constant begins
         for block in blocks:
             mono = mix(block, weights)
-            peak = max(peak, float(mono.max()), -float(mono.min()))
+            low, high = min(low, float(mono.min())), max(high, float(mono.max()))
             yield resampler.resample_chunk(mono) if resampler else mono
         if resampler:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
         if self._reader.truncation:
             self.notes += (self._reader.truncation,)
-        if peak > LOUD_PEAK:
-            self.notes += (f"over full scale: peak {peak:.1f}",)
+        self.notes += _level_notes(low, high)
 
 
 def _cut(pieces: Iterator[np.ndarray], block_length: int) -> Generator[np.ndarray, None, None]:
@@ -291,15 +295,19 @@ def _judge(name: str, num_samples: int, seconds: float, min_seconds: float, low:
     if seconds < min_seconds:
         raise AudioError(name, f"too short ({seconds:.2f} s; at least {min_seconds:g} s are needed)", "too_short")
     if (high - low <= SILENCE_RANGE).all():
-        loudest = int(np.abs(high).argmax())
-        raise AudioError(name, silence_note(float(low[loudest]), float(high[loudest])) or "silent", "silent")
+        raise AudioError(name, _silence(float(high[np.abs(high).argmax()])), "silent")
 
 
-def silence_note(low: float, high: float) -> str | None:
-    """Return how audio between two levels (full scale at 1.0) is silent, `None` where it is not."""
-    if high - low > SILENCE_RANGE:
-        return None
-    return f"silent (a constant of {high:.2f})" if abs(high) > SILENCE_RANGE else "silent"
+def _silence(level: float) -> str:
+    return f"silent (a constant of {level:.2f})" if abs(level) > SILENCE_RANGE else "silent"
+
+
+def _level_notes(low: float, high: float) -> tuple[str, ...]:
+    """Return what is odd about audio between two levels."""
+    if high - low <= SILENCE_RANGE:
+        return (_silence(high),)
+    peak = max(high, -low)
+    return (f"over full scale: peak {peak:.1f}",) if peak > LOUD_PEAK else ()
 
 
 def _too_short(name: str, num_samples: int, source_sampling_rate: int, sampling_rate: int) -> AudioError:

@@ -1,8 +1,6 @@
 """Small copies of faults that people met in public (`../shared/field-cases`), read by the decoder and the sources."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,6 @@ from mgc_hf.data.folder import audio_files
 from mgc_hf.data.sources import read_corpus
 from mgc_hf.errors import AudioError, SourceError
 from tests.data.waves import loudest_frequency
-
-SCRIPT = Path(__file__).parents[3] / "shared" / "field-cases" / "make_cases.py"
-pytestmark = pytest.mark.skipif(not SCRIPT.is_file(), reason="../shared/field-cases is not here")
 
 FOLDERS = [
     ("FC01", ""),
@@ -39,10 +34,8 @@ FOLDERS = [
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("cases")
-    subprocess.run([sys.executable, SCRIPT, "--out", root], check=True, capture_output=True)
-    return root
+def cases(field_cases: Path) -> Path:
+    return field_cases
 
 
 @pytest.fixture(scope="module")
