@@ -5,7 +5,10 @@ import os
 # Before any test imports them: no test may reach a network, and all caches are the session's own.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# Two workers on two cores: threads that wait for each other cost more than these tiny models gain.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +19,14 @@ import soundfile
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections():
+    """No walk through every module's objects at the beginning of each training: the Trainer collects garbage there."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

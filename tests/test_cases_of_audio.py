@@ -68,7 +68,9 @@ def test_a_channel_that_cancels_or_is_dead_changes_nothing(classifier, field_cas
 
 def test_fc08_the_level_means_nothing_to_a_speech_model(kind, classifier, field_cases):
     """Five times louder and over full scale: speech models hear waveforms of unit variance, the LSTM decibels."""
-    loud, quiet = (_scores(classifier, field_cases / "FC08" / name) for name in ("loud_float64.wav", "same_at_half.wav"))
+    loud, quiet = (
+        _scores(classifier, field_cases / "FC08" / name) for name in ("loud_float64.wav", "same_at_half.wav")
+    )
     assert sum(loud) == pytest.approx(1, abs=1e-5)
     if kind in ("hubert", "wavlm", "wav2vec2"):
         assert loud == pytest.approx(quiet, abs=1e-3)
@@ -76,7 +78,8 @@ def test_fc08_the_level_means_nothing_to_a_speech_model(kind, classifier, field_
 
 def test_fc22_the_encoder_of_an_mp3_changes_nothing(classifier, field_cases):
     wav, mp3, bare = (
-        classifier.predict_file(field_cases / "FC22" / name) for name in ("burst.wav", "burst.mp3", "burst_no_info_frame.mp3")
+        classifier.predict_file(field_cases / "FC22" / name)
+        for name in ("burst.wav", "burst.mp3", "burst_no_info_frame.mp3")
     )
     assert mp3.windows == wav.windows == 1
     assert mp3.genre == wav.genre == bare.genre
@@ -144,7 +147,9 @@ def test_fc29_a_name_like_an_option(finished_run, field_cases, mgc_hf, monkeypat
 def test_fc14_formats_that_need_ffmpeg_are_not_called_corrupt(finished_run, field_cases, mgc_hf, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     files = [field_cases / "FC14" / f"song.{kind}" for kind in ("m4a", "aac", "wma")]
-    status, out, _ = mgc_hf("predict", *files, field_cases / "FC10/country.00003.au", "--model", finished_run, "--json")
+    status, out, _ = mgc_hf(
+        "predict", *files, field_cases / "FC10/country.00003.au", "--model", finished_run, "--json"
+    )
     *unread, read = json.loads(out)
     assert status == 1
     assert read["error"] is None

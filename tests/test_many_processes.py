@@ -15,10 +15,10 @@ import soundfile
 from safetensors.numpy import load_file
 
 from mgc_hf.results import RunResult
-from tests.training.conftest import _quick, forked
+from tests.training.conftest import forked
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
-__all__ = ["_quick", "forked"]
+__all__ = ["forked"]
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "tests.distributed.scenarios:recipe"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mgc_hf.results import RunResult
+from tests import preloaded
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--num_train_epochs", "1", "--pictures", "false", "--floor", "false", "--num_resamples", "100"]
@@ -16,6 +17,8 @@ QUICK += ["--disable_tqdm", "true"]
 
 def _run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     environment = {**os.environ, **(env or {})}
+    if command[0] == sys.executable and not command[1].startswith("-"):
+        return preloaded.run(command[1:], cwd=ROOT, env=environment)
     return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
 

@@ -146,12 +146,16 @@ def audit_model(
 
     Raises:
         CheckpointError: There is no such model, or the Hub gives nothing.
-        OptionError: A split without data, or one that is no split file of mgc_hf.
+        OptionError: A folder that is no model's, a split without data, or one that is no split file of mgc_hf.
         MgcHfError: The data cannot be read, or its genres are not the model's.
     """
     if split and (dataset is None or len(split) > 1 or not split[0].endswith(".json")):
         raise OptionError("--split of a model is a split.json, and needs --dataset, whose test part is judged")
     folder, commit = find_run(str(source), (_CARD, _CONFIG, outputs.RESULTS, outputs.RECORDINGS), revision)
+    if commit is None and not any((folder / name).is_file() for name in (_CARD, _CONFIG, outputs.RESULTS)):
+        raise OptionError(
+            f"{source} holds no card ({_CARD}) and no model ({_CONFIG}); data are audited with --dataset {source}"
+        )
     record, unread = _record(folder)
     card = _Card.read(folder)
     figures = _figures_of(record) if record else card.figures()

@@ -171,6 +171,9 @@ def test_weights_that_cannot_be_loaded_are_among_what_is_missing(tmp_path, music
 def test_what_cannot_be_audited_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such folder"):
         audit_model(tmp_path / "gone")
+    (tmp_path / "jazz").mkdir()
+    with pytest.raises(OptionError, match=rf"no model \(config.json\); data are audited with --dataset {tmp_path}"):
+        audit_model(tmp_path)
     folder = folder_of(tmp_path, "")
     for dataset, split in ((None, ["split.json"]), ("demo", ["parts.csv"]), ("demo", ["train=a", "test=b"])):
         with pytest.raises(OptionError, match=r"--split of a model is a split\.json"):

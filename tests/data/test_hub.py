@@ -5,8 +5,6 @@ The clients read `HF_ENDPOINT` when they are imported, so each group of cases ru
 
 import io
 import json
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from mgc_hf.data.hub import HubFile, _choose, has_hub_prefix, parse_hub_id
 from mgc_hf.errors import SourceError
+from tests import preloaded
 from tests.data.hub_server import HubServer, Repository
 from tests.data.parquet_files import parquet
 from tests.data.waves import encode, tone
@@ -70,8 +69,7 @@ def run_client(home: Path, endpoint: str, jobs: list[tuple[str, dict[str, Any]]]
         "PATH": "",
         **more,
     }
-    command = [sys.executable, "-c", CLIENT, str(home / "cache"), json.dumps(jobs)]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=120)
+    run = preloaded.run(["-c", CLIENT, home / "cache", json.dumps(jobs)], env=environment, cwd=home, timeout=120)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 

@@ -1,3 +1,3 @@
-from tests.training.conftest import _quick, forked
+from tests.training.conftest import forked
 
-__all__ = ["_quick", "forked"]
+__all__ = ["forked"]

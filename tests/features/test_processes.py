@@ -2,8 +2,6 @@
 
 import json
 import pickle
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 
@@ -14,6 +12,7 @@ from torch.utils.data import DataLoader
 from mgc_hf.data.segments import cut_segments
 from mgc_hf.data.sources import load_gtzan
 from mgc_hf.features import TrackReader, collate, decode_tracks, prepare
+from tests import preloaded
 from tests.features.corpus import (
     EVERYTHING,
     ON_SPECTROGRAMS,
@@ -66,12 +65,7 @@ ANOTHER_PROCESS = """
 
 
 def start_process(given):
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(ANOTHER_PROCESS), json.dumps(given)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return preloaded.start(["-c", textwrap.dedent(ANOTHER_PROCESS), json.dumps(given)])
 
 
 def end_process(process):

@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import HfApi, constants
 
+from tests import preloaded
 from tests.hub.app import USERS
 from tests.hub.clients import MGC_HF
 from tests.hub.clients import QUICK_PUSH as QUICK
@@ -82,7 +81,6 @@ def environment_of(hub, home: Path, user: str | None = "alice", **more: str) -> 
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent / "guard"), str(ROOT))),
-        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "2"),
     }
     if user is not None:
         own["HF_TOKEN"] = USERS[user]["token"]
@@ -100,11 +98,8 @@ def client_of(hub, tmp_path: Path):
 
     def run(*words, user="alice", home="home", timeout=120, check=None, **more) -> SimpleNamespace:
         began = time.monotonic()
-        command = [sys.executable, *map(str, words)]
         environment = environment_of(hub, tmp_path / home, user, **more)
-        done = subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        done = preloaded.run(words, env=environment, cwd=tmp_path, timeout=timeout)
         assert check is None or done.returncode == check, f"{done.returncode}: {done.stdout}\n{done.stderr}"
         return SimpleNamespace(
             status=done.returncode, out=done.stdout, err=done.stderr, seconds=time.monotonic() - began
@@ -120,11 +115,9 @@ def last_json(text: str):
 
 def push_process(
     hub, folder, repo_id: str, home: Path, *options: str, user="alice", start=QUICK, **more: str
-) -> subprocess.Popen:
+) -> preloaded.Program:
     """Start a push in a process of its own, without loading the model in yet another one."""
-    command = [sys.executable, *start, str(folder), repo_id, *options]
-    environment = environment_of(hub, home, user, **more)
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return preloaded.start([*start, folder, repo_id, *options], env=environment_of(hub, home, user, **more))
 
 
 def files(api, repo_id=ID, **more):

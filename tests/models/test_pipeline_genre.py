@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from mgc_hf.models.build import plan_model
 from mgc_hf.models.mel_lstm.pipeline_genre import GenrePipeline
 from mgc_hf.models.pipelines import OWN_TASK, PIPELINE_FILE, STOCK_TASK, pipeline_task
 from mgc_hf.training import save_model_folder
+from tests import preloaded
 from tests.models.kinds import save_checkpoint
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
@@ -170,13 +169,7 @@ def test_a_folder_saved_by_others_is_whole(finished_run, pipe, tmp_path):
     """FC53."""
     clip = _clips(tmp_path)["mono"]
     arguments = [finished_run, tmp_path / "again", tmp_path / "third", clip]
-    done = subprocess.run(
-        [sys.executable, "-c", RESAVE, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HF_HOME": str(tmp_path / "home")},
-    )
+    done = preloaded.run(["-c", RESAVE, *arguments], env={**os.environ, "HF_HOME": str(tmp_path / "home")})
     assert done.returncode == 0, done.stderr
     first, second = json.loads(done.stdout.splitlines()[-1])
     assert first == second

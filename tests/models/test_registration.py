@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.models.mel_lstm import MelLstmConfig, MelLstmForAudioClassification
+from tests import preloaded
 from tests.tunes import SAMPLING_RATE, tune
 
 #: Any import of the package then fails.
@@ -45,11 +44,8 @@ END = "print()\nprint(json.dumps(said))"  # after a question that nobody answers
 
 def _load(code, folder, tmp_path):
     np.save(tmp_path / "clip.npy", tune("jazz", 7, 3.0))
-    arguments = [sys.executable, "-c", code, str(folder), str(tmp_path / "clip.npy")]
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL
-    )
+    done = preloaded.run(["-c", code, folder, tmp_path / "clip.npy"], env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
 

@@ -1,4 +1,3 @@
-import gc
 import json
 import os
 import socket
@@ -11,20 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _quick():
-    """One thread (on a busy machine, threads that wait for each other cost more than these tiny models gain), and no
-    walk through every module's objects at the beginning of each training (the Trainer collects garbage there)."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    gc.freeze()
-    yield
-    gc.unfreeze()
-    torch.set_num_threads(before)
 
 
 @dataclass
@@ -51,7 +36,7 @@ def free_port() -> int:
 def forked(tmp_path_factory):
     """A function that runs the training loop in a process of its own: `forked(output_dir, interfere=..., **options)`."""
     scratch = tmp_path_factory.mktemp("forked")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.training.fork_server"],
         stdin=subprocess.PIPE,

@@ -4,7 +4,6 @@ import inspect
 import json
 import os
 import pickle
-import subprocess
 import sys
 import textwrap
 import threading
@@ -31,6 +30,7 @@ from mgc_hf.models.mel_lstm import (
 )
 from mgc_hf.models.mel_lstm.feature_extraction_mel_lstm import FEATURES_VERSION
 from mgc_hf.models.mel_lstm.settings_mel_lstm import LogMelSettings, frame_window, mel_filters
+from tests import preloaded
 
 RATE = 22050
 ROOT = Path(__file__).parents[3]
@@ -117,20 +117,14 @@ def assert_equals_librosa(extractor, clip):
 
 
 def run_python(code, *arguments, hidden=False, **environment):
-    """Run code in a fresh interpreter, with the package importable or hidden; return what it printed."""
+    """Run code in a process of its own, with the package importable or hidden; return what it printed."""
     head = "import sys\n"
     if hidden:
         head += "sys.modules['mgc_hf'] = None\n"
     else:
         head += f"sys.path.insert(0, {str(ROOT)!r})\n"
-    done = subprocess.run(
-        [sys.executable, "-c", head + textwrap.dedent(code), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        cwd="/",
-        env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
-    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
+    done = preloaded.run(["-c", head + textwrap.dedent(code), *arguments], cwd="/", env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
