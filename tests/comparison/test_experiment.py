@@ -16,6 +16,7 @@ from mgc_hf.comparison.material import read_material
 from mgc_hf.comparison.plan import command, plan, read_system_options
 from mgc_hf.errors import OptionError
 from mgc_hf.results import RunResult
+from tests import preloaded
 from tests.comparison import runs as made
 from tests.comparison.runs import shares
 from tests.conftest import SHARED
@@ -391,15 +392,14 @@ def test_the_display_without_a_terminal_is_lines(tmp_path, capsys):
     ]
 
 
-@pytest.mark.slow
 def test_a_small_experiment_from_options_to_report(tmp_path):
-    import subprocess
-
     root = SHARED.parents[1]
-    words = [sys.executable, str(root / "recipes" / "compare.py"), "--dataset", "demo", "--systems", "lstm"]
+    words = [str(root / "recipes" / "compare.py"), "--dataset", "demo", "--systems", "lstm"]
     words += ["--protocols", "segment", "track", "--seeds", "0", "--output_dir", str(tmp_path / "out")]
-    words += ["--system_options", '{"all": {"demo_clips_per_genre": 5, "num_train_epochs": 2, "num_resamples": 100}}']
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ)
+    small = {"demo_clips_per_genre": 5, "demo_seconds": 5.0, "num_train_epochs": 2, "num_resamples": 100}
+    small["pictures"] = False
+    words += ["--system_options", json.dumps({"all": small})]
+    done = preloaded.run(words)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "report" / "report.html").is_file()
     assert "synthetic demo corpus" in (tmp_path / "out" / "report" / "README.md").read_text()

@@ -278,7 +278,6 @@ XET_FAILURES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "start", "told"), XET_FAILURES, ids=[told for *_, told in XET_FAILURES])
 def test_a_failure_of_xet_is_one_error_within_the_limit_and_the_same_command_finishes(
     hub, push, tmp_path, fault, start, told
@@ -299,7 +298,6 @@ def test_a_failure_of_xet_is_one_error_within_the_limit_and_the_same_command_fin
     assert_whole(hub)
 
 
-@pytest.mark.slow
 def test_a_data_set_comes_by_xet_too(hub, api, client):
     code = (
         "import datasets; rows = {'n': list(range(20_000)), 'text': [str(n) * 20 for n in range(20_000)]}; "
