@@ -5,6 +5,7 @@ synced, and renamed over the file. Mode, times and, where allowed, owner stay. T
 format: ID3 for MP3, WAV and AIFF, Vorbis comments for FLAC, Ogg and Opus, MP4 atoms for M4A.
 """
 
+import hashlib
 import os
 import shutil
 from collections import Counter
@@ -62,6 +63,8 @@ class Tagger:
             return write_genre(path, genre, overwrite=self.overwrite, dry_run=self.dry_run)
         except OSError as error:
             return f"{FAILED}: {error.strerror or error}"
+        except Exception as error:  # of damaged files mutagen lets struct.error and the like through
+            return f"{FAILED}: its tags cannot be read or written ({type(error).__name__}: {error})"
 
 
 def write_genre(path: str | Path, genre: str, *, overwrite: bool = False, dry_run: bool = False) -> str:
@@ -78,11 +81,12 @@ def write_genre(path: str | Path, genre: str, *, overwrite: bool = False, dry_ru
 
     Raises:
         OSError: The file or its folder cannot be read or written; the file is as it was.
+        Exception: What mutagen raises beside its own errors; the file is as it was.
     """
     import mutagen
 
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:200]}{_SUFFIX}")
+    temporary = _beside(target)
     temporary.unlink(missing_ok=True)  # of a killed run
     try:
         tagged = _opened(target)
@@ -117,6 +121,11 @@ def write_genre(path: str | Path, genre: str, *, overwrite: bool = False, dry_ru
     finally:
         temporary.unlink(missing_ok=True)
     return WRITTEN
+
+
+def _beside(target: Path) -> Path:
+    """Return where a file's copy lies until it is whole: under a digest of the name, which is never too long."""
+    return target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}{_SUFFIX}")
 
 
 def _opened(path: Path) -> Any:

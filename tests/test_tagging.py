@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 
 import numpy as np
 import pytest
@@ -110,8 +111,27 @@ def test_whatever_fails_the_file_is_as_it_was(tmp_path, monkeypatch, where):
 
 def test_what_a_killed_run_has_left_is_cleared(tmp_path):
     path = write(tmp_path / "x.flac", "flac")
-    (tmp_path / ".x.flac.mgc_hf-tagging").write_bytes(b"half")
+    tagging._beside(path).write_bytes(b"half")
     assert write_genre(path, "jazz") == WRITTEN
+    assert [file.name for file in tmp_path.iterdir()] == ["x.flac"]
+
+
+def test_names_of_any_length_and_alphabet_are_tagged(tmp_path):
+    for name in ("\N{CJK UNIFIED IDEOGRAPH-97F3}" * 83 + ".flac", "x" * 250 + ".flac"):
+        assert write_genre(write(tmp_path / name, "flac"), "jazz") == WRITTEN
+
+
+def test_what_mutagen_lets_through_is_one_failed_file(tmp_path, monkeypatch):
+    path = write(tmp_path / "x.flac", "flac")
+
+    def broken(copy, genre):
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr(tagging, "_set_genre", broken)
+    content = path.read_bytes()
+    outcome = Tagger().write({"path": str(path), "genre": "jazz", "probability": 0.9, "error": None})
+    assert outcome == "failed: its tags cannot be read or written (error: unpack requires a buffer of 4 bytes)"
+    assert path.read_bytes() == content
     assert [file.name for file in tmp_path.iterdir()] == ["x.flac"]
 
 

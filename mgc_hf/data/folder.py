@@ -97,20 +97,31 @@ def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
     return list(walk_audio(folder))
 
 
-def walk_audio(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def walk_audio(folder: str | os.PathLike[str], *, stop_at_unreadable: bool = True) -> Iterator[Path]:
     """Yield what [`audio_files`] lists; held are the names of one folder and of those above it, however many lie below.
+
+    Args:
+        folder (`str` or `PathLike`): Where to begin.
+        stop_at_unreadable (`bool`, *optional*, defaults to `True`): Whether a folder below that cannot be read is an
+            error; else it is yielded itself, and whoever opens it learns why.
 
     Raises:
         SourceError: A folder cannot be read.
     """
-    return _walk(Path(folder), ())
+    return _walk(Path(folder), (), stop_at_unreadable)
 
 
-def _walk(path: Path, ancestors: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    folder, inside = _look(path, ancestors)
+def _walk(path: Path, ancestors: tuple[tuple[int, int], ...], stop_at_unreadable: bool) -> Iterator[Path]:
+    try:
+        folder, inside = _look(path, ancestors)
+    except SourceError:
+        if stop_at_unreadable or not ancestors:
+            raise
+        yield path
+        return
     yield from (path / file for file in folder.files)
     for below in folder.folders:
-        yield from _walk(below.path, inside)
+        yield from _walk(below.path, inside, stop_at_unreadable)
 
 
 def _scan(path: Path, ancestors: tuple[tuple[int, int], ...]) -> _Folder:

@@ -7,6 +7,7 @@ with the help of `containers`.
 import functools
 import io
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
@@ -201,6 +202,9 @@ def _open(source: AudioSource, name: str) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:
+        mode = os.stat(source).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a pipe may wait for ever
+            raise AudioError(name, "is a pipe or a device; write the audio to a file first")
         return Path(source).open("rb")
     except (OSError, ValueError) as error:
         raise _os_error(name, error) from error

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from mgc_hf.data.folder import walk_audio
 from mgc_hf.data.listing import is_audio_name
 from mgc_hf.errors import OptionError, SourceError
@@ -17,6 +19,7 @@ from mgc_hf.errors import OptionError, SourceError
 logger = logging.getLogger(__name__)
 
 _LIST_BLOCK = 2**16  # bytes
+_LATE_KEYS = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,30 @@ def key_of(path: str) -> int:
     Of ten million paths two share a number with a probability of 3 in a million.
     """
     return int.from_bytes(hashlib.blake2b(path.encode("utf-8", "backslashreplace"), digest_size=8).digest(), "big")
+
+
+class Keys:
+    """A set of keys of paths, in 8 bytes each: most lie in one sorted array, those of late in a `set`."""
+
+    def __init__(self, keys: np.ndarray | None = None):
+        self._sorted = np.unique(keys) if keys is not None else np.zeros(0, np.uint64)
+        self._late: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._sorted) + len(self._late)
+
+    def __contains__(self, key: int) -> bool:
+        if key in self._late:
+            return True
+        at = int(np.searchsorted(self._sorted, np.uint64(key)))
+        return at < len(self._sorted) and int(self._sorted[at]) == key
+
+    def add(self, key: int) -> None:
+        """Put a key into the set."""
+        self._late.add(key)
+        if len(self._late) >= _LATE_KEYS:
+            self._sorted = np.union1d(self._sorted, np.fromiter(self._late, np.uint64, len(self._late)))
+            self._late.clear()
 
 
 @dataclass(frozen=True)
@@ -98,7 +125,7 @@ def items_of(arguments: Sequence[str], lists: Sequence[str] = ()) -> Iterator[It
     """
     sources = [*map(_of_argument, arguments), *map(_of_list, lists)]
     alone = len(arguments) == 1 and not lists and os.path.isdir(arguments[0])
-    seen: set[int] = set()
+    seen = Keys()
     for source in sources:
         for path in source:
             item = Item(path)
@@ -111,11 +138,13 @@ def items_of(arguments: Sequence[str], lists: Sequence[str] = ()) -> Iterator[It
 
 def _of_argument(argument: str) -> Iterator[str]:
     if os.path.isdir(argument):
-        yield from _some((str(path) for path in walk_audio(argument)), f"{argument}: no audio file in this folder")
+        # a folder below that cannot be read gets an error row of its own, the rest is still labelled
+        found = map(str, walk_audio(argument, stop_at_unreadable=False))
+        yield from _some(found, f"{argument}: no audio file in this folder")
     elif not os.path.lexists(argument) and glob.has_magic(argument):
-        found = (path for path in sorted(glob.iglob(argument, recursive=True)) if is_audio_name(path))
+        named = (path for path in sorted(glob.iglob(argument, recursive=True)) if is_audio_name(path))
         yield from _some(
-            (path for path in found if not os.path.isdir(path)), f"{argument}: no audio file is named like this"
+            (path for path in named if not os.path.isdir(path)), f"{argument}: no audio file is named like this"
         )
     else:
         yield argument  # a missing file gets its own error row, the others are still read
@@ -196,8 +225,16 @@ def rows_of_dataset(
         raise SourceError(
             f"--dataset {source}: cannot be read ({type(error).__name__}: {_first_line(error)})"
         ) from error
-    for name, data in loaded.items():
-        yield from _rows(source, name, data, column)
+    try:
+        for name, data in loaded.items():
+            yield from _rows(source, name, data, column)
+    except SourceError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise SourceError(
+            f"--dataset {source}: cannot be read on ({reason}); --resume goes on after what is labelled"
+        ) from error
 
 
 def _stream_parquet(files: Sequence[str]) -> Any:

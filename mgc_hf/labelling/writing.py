@@ -18,7 +18,7 @@ import numpy as np
 
 from mgc_hf.errors import OptionError
 from mgc_hf.files import sync_path
-from mgc_hf.labelling.items import Share, key_of
+from mgc_hf.labelling.items import Keys, Share, key_of
 from mgc_hf.labelling.rows import csv_columns, csv_row
 from mgc_hf.schema import json_text
 
@@ -41,20 +41,6 @@ class Output(Protocol):
         """Finish; what was added is on the disk."""
 
 
-class Done:
-    """The paths that an output has already, as sorted numbers of 64 bits: 8 bytes a path."""
-
-    def __init__(self, keys: np.ndarray | None = None):
-        self._keys = np.sort(keys) if keys is not None else np.zeros(0, np.uint64)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __contains__(self, key: int) -> bool:
-        at = int(np.searchsorted(self._keys, np.uint64(key)))
-        return at < len(self._keys) and int(self._keys[at]) == key
-
-
 def open_output(
     path: str,
     genres: Sequence[str],
@@ -63,7 +49,7 @@ def open_output(
     resume: bool = False,
     share: Share | None = None,
     revision: str | None = None,
-) -> tuple[Output, Done]:
+) -> tuple[Output, Keys]:
     """Open an output for adding rows.
 
     Args:
@@ -77,7 +63,7 @@ def open_output(
         revision (`str`, *optional*): The model's; rows of another are refused.
 
     Returns:
-        `tuple[Output, Done]`: The output, and what it has.
+        `tuple[Output, Keys]`: The output, and what it has.
 
     Raises:
         OptionError: There is something already and it is not to be resumed, or it is of another model, or of no such
@@ -85,7 +71,7 @@ def open_output(
     """
     share = share or Share()
     if path == "-":
-        return JsonLines(None), Done()
+        return JsonLines(None), Keys()
     target, suffix = Path(path), Path(path).suffix.casefold()
     form = output_format or _FORMAT_OF.get(suffix) or ("parquet" if not suffix or target.is_dir() else None)
     if form not in FORMATS:
@@ -118,7 +104,7 @@ def _open(
     share: Share,
     revision: str | None,
     in_parts: bool,
-) -> tuple[Output, Done]:
+) -> tuple[Output, Keys]:
     keys: list[np.ndarray] = []
     for file in files:
         if file.suffix[1:] != form and in_parts:
@@ -130,7 +116,7 @@ def _open(
         if _rank_of(file) % share.world_size == share.rank and whole < file.stat().st_size:
             os.truncate(file, whole)
         keys.append(_keys_of_lines(file, form, whole, revision))
-    done = Done(np.unique(np.concatenate(keys)) if keys else None)
+    done = Keys(np.concatenate(keys) if keys else None)
     if form == "parquet":
         return ParquetParts(target, genres, share.rank), done
     own = target / f"part-{share.rank:05d}.{form}" if in_parts else target
@@ -294,23 +280,28 @@ def _whole_length(file: Path, form: str) -> int:
 def _keys_of_lines(file: Path, form: str, length: int, revision: str | None) -> np.ndarray:
     keys: list[int] = []
     with open(file, "rb") as opened:
+        lines = _first_lines(opened, length)
         rows: Iterator[Mapping[str, Any]]
         if form == "jsonl":
-            rows = (_json_row(line, file) for line in opened if opened and line.strip())
+            rows = (_json_row(line, file) for line in lines if line.strip())
         else:
-            text = io.TextIOWrapper(opened, encoding="utf-8", errors="surrogateescape", newline="")
-            rows = csv.DictReader(text)
+            rows = csv.DictReader(line.decode("utf-8", "surrogateescape") for line in lines)
         for row in rows:
-            if row is None:
-                break
             _check_revision(file, row.get("revision") or None, revision)
             keys.append(key_of(str(row.get("path"))))
     return np.array(keys, dtype=np.uint64)
 
 
+def _first_lines(opened: IO[bytes], length: int) -> Iterator[bytes]:
+    """Yield the lines of the first bytes: what follows is torn, and another process's, which cuts it off."""
+    for line in opened:
+        length -= len(line)
+        if length < 0:
+            return
+        yield line
+
+
 def _json_row(line: bytes, file: Path) -> Any:
-    if not line.endswith(b"\n"):
-        return None  # torn: another process's, which will cut it off
     try:
         return json.loads(line)
     except ValueError as error:

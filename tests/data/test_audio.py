@@ -1,5 +1,6 @@
 """The decoder: every format by its content, lengths from samples, one mono rule, typed errors, streams equal to wholes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -266,6 +267,13 @@ def test_paths_are_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(AudioError, match=words) as caught:
             decode(path)
         assert caught.value.kind == "unreadable"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", "/dev/zero"):
+        with pytest.raises(AudioError, match="is a pipe or a device; write the audio to a file first"):
+            decode(path)
 
 
 def test_a_raw_file_is_no_guess(tmp_path: Path) -> None:

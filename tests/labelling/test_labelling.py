@@ -1,6 +1,7 @@
 """Rows of a catalogue: none is lost, none stands twice, whatever is killed and however many share the work."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -18,8 +19,10 @@ from hypothesis import strategies as st
 from mgc_hf.errors import OptionError, SourceError
 from mgc_hf.inference import GenreClassifier
 from mgc_hf.labelling import Item, Share, items_of, label, open_output, rows_of_dataset
+from mgc_hf.labelling.items import Keys
 from mgc_hf.labelling.writing import ParquetParts
 from tests.cli.test_predict import mgc_hf  # noqa: F401
+from tests.data.parquet_files import parquet
 from tests.labelling.stand_in import GENRES, StandIn, run
 from tests.tunes import SAMPLING_RATE, tune
 
@@ -193,11 +196,53 @@ def test_what_is_named_once_or_twice_is_there_once(tmp_path, monkeypatch):
         names(lists=["gone"])
 
 
+def test_keys_are_a_set(monkeypatch):
+    monkeypatch.setattr("mgc_hf.labelling.items._LATE_KEYS", 4)
+    keys, held = Keys(np.array([7, 2**64 - 1, 7], dtype=np.uint64)), {7, 2**64 - 1}
+    for key in (3, 7, 3, 0, 2**63, 9, 11, 0, 12):
+        assert (key in keys) == (key in held)
+        keys.add(key)
+        held.add(key)
+    assert all(key in keys for key in held)
+    assert not any(key in keys for key in range(13, 100))
+
+
 @given(st.lists(st.text(max_size=8)), st.integers(1, 7))
 def test_an_item_belongs_to_one_process(paths, world_size):
     for path in paths:
         key = Item(path).key
         assert sum(Share(rank, world_size).owns(key) for rank in range(world_size)) == 1
+
+
+def test_a_folder_below_that_cannot_be_read_is_one_row(tmp_path, monkeypatch):
+    for name in ("a/1.wav", "locked/2.wav", "z/3.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scan = os.scandir
+
+    def locked(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = [item.path for item in items_of([str(tmp_path)])]
+    assert found == [str(tmp_path / name) for name in ("a/1.wav", "locked", "z/3.wav")]
+    with pytest.raises(SourceError, match="locked: this folder cannot be read"):
+        list(items_of([str(tmp_path / "locked")]))
+
+
+def test_a_dataset_that_breaks_off_is_one_error(tmp_path, monkeypatch):
+    def broken(source, name, data, column):
+        yield Item("train/0", b"x")
+        raise OSError("the shard is damaged")
+
+    monkeypatch.setattr("mgc_hf.labelling.items._rows", broken)
+    (tmp_path / "a.parquet").write_bytes(parquet([b"x"], [0], names=["jazz"]))
+    rows = rows_of_dataset(str(tmp_path))
+    assert next(rows).content == b"x"
+    with pytest.raises(SourceError, match="cannot be read on .OSError: the shard is damaged.; --resume goes on"):
+        next(rows)
 
 
 def test_rows_of_a_dataset(tmp_path):
