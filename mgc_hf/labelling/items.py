@@ -59,9 +59,6 @@ class Keys:
         self._sorted = np.unique(keys) if keys is not None else np.zeros(0, np.uint64)
         self._late: set[int] = set()
 
-    def __len__(self) -> int:
-        return len(self._sorted) + len(self._late)
-
     def __contains__(self, key: int) -> bool:
         if key in self._late:
             return True
