@@ -26,7 +26,8 @@ demo: $(STAMP)  ## Train, evaluate and document the LSTM on the synthetic demo c
 	$(BIN)/python recipes/lstm.py --config recipes/demo.yaml --output_dir $(DEMO_DIR) --overwrite_output_dir
 	$(BIN)/python scripts/show_demo.py $(DEMO_DIR)
 
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# three workers on two cores: some tests wait for time-outs
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)  ## Run the tests
 	$(PYTEST)
