@@ -8,7 +8,9 @@ import typer
 
 
 def doctor_command(
-    output_dir: Annotated[Path | None, typer.Option(help="Where a run would write; looked at too.")] = None,
+    output_dir: Annotated[
+        Path, typer.Option(help="Where a run would write.", show_default="the folder that it is run in")
+    ] = Path("."),
     cache_dir: Annotated[str | None, typer.Option(help="Folder for prepared data; default the usual cache.")] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Data to read once: clips per genre, files that would be left out.")
@@ -32,7 +34,7 @@ def doctor_command(
     found = [
         *check_environment(),
         *check_sound(),
-        *check_places(None if output_dir is None else str(output_dir), cache_dir),
+        *check_places(str(output_dir), cache_dir),
     ]
     if dataset is not None:
         found += check_data(dataset, online, cache_dir)

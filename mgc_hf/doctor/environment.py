@@ -48,12 +48,16 @@ def check_torchaudio() -> list[Finding]:
     """
     if importlib.util.find_spec("torchaudio") is None:
         return []
-    tried = subprocess.run(
-        [sys.executable, "-c", "import torchaudio"], capture_output=True, text=True, timeout=120, check=False
-    )
-    if tried.returncode == 0:
-        return [Finding("torchaudio", OK, "can be imported; mgc_hf does not use it")]
-    last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", "import torchaudio"], capture_output=True, text=True, timeout=120, check=False
+        )
+    except subprocess.TimeoutExpired:
+        last = "it takes over two minutes"
+    else:
+        if tried.returncode == 0:
+            return [Finding("torchaudio", OK, "can be imported; mgc_hf does not use it")]
+        last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
     return [
         Finding(
             "torchaudio",

@@ -1,6 +1,7 @@
 """A data set's integrity, and the Hub: who is known there, and what the token may do."""
 
 import os
+import shlex
 from collections import Counter
 
 from mgc_hf.doctor.findings import ERROR, OK, WARNING, Finding
@@ -38,7 +39,7 @@ def check_data(source: str, online: bool = False, cache_dir: str | None = None) 
     if corpus.skipped:
         shown = "; ".join(f"{item.file}: {item.reason}" for item in corpus.skipped[:5])
         more = f" and {len(corpus.skipped) - 5} more" if len(corpus.skipped) > 5 else ""
-        cure = f"mgc-hf audit --dataset {source} lists them all"
+        cure = f"mgc-hf audit --dataset {shlex.quote(source)} lists them all"
         found.append(Finding("faults", WARNING, f"{len(corpus.skipped)} left out: {shown}{more}", cure))
     return found
 
