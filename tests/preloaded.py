@@ -142,7 +142,7 @@ def run(
         try:
             out, err = program.communicate(timeout)
         except subprocess.TimeoutExpired:
-            program.kill()
+            os.killpg(program.pid, signal.SIGKILL)  # a program's own processes are in its group
             raise
     done = subprocess.CompletedProcess(program.args, program.wait(), out, err)
     if check and done.returncode:

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from mgc_hf.results import RunResult
+from tests import preloaded
 from tests.models.kinds import save_checkpoint
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
@@ -54,8 +55,7 @@ def python(code: str, packages: Path, cwd: Path, **environment: str) -> subproce
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         **environment,
     }
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=own, cwd=cwd, capture_output=True, text=True, timeout=200, check=False)
+    return preloaded.run(["-c", code], env=own, cwd=cwd)
 
 
 #: Two runs at once, from one process that has paid for the imports; then all that is done with a model.

@@ -15,6 +15,7 @@ import soundfile
 from safetensors.numpy import load_file
 
 from mgc_hf.results import RunResult
+from tests import preloaded
 from tests.training.conftest import forked
 from tests.tunes import GENRES, SAMPLING_RATE, tune
 
@@ -278,7 +279,7 @@ def test_other_data_on_another_machine_is_refused(forked, values, clips, tmp_pat
 
 
 def _start(*command: object, **environment: str) -> subprocess.CompletedProcess:
-    """Run a command in a group of its own; one that hangs is made to say where, and nothing of it stays behind."""
+    """Run a command as a user would (recipes look who started them), in a group of its own; one that hangs is made to say where, and nothing of it stays behind."""
     own = {**dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONFAULTHANDLER"), "1"), "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     words = [*map(str, command)]
@@ -351,6 +352,7 @@ def test_accelerate_launch_on_cpus_is_not_one_process_in_silence(words, asked, c
 
 
 def test_a_launcher_that_says_too_little_is_told(tmp_path):
-    result = _start(sys.executable, "recipes/lstm.py", "--output_dir", tmp_path / "run", WORLD_SIZE="2")
+    words = ["recipes/lstm.py", "--output_dir", tmp_path / "run"]
+    result = preloaded.run(words, env={**os.environ, "WORLD_SIZE": "2"}, cwd=ROOT)
     assert result.returncode == 2, result.stderr
     assert "WORLD_SIZE is 2, but RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT" in result.stderr

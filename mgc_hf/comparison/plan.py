@@ -154,7 +154,7 @@ def read_system_options(given: str | None) -> dict[str, dict[str, Any]]:
     try:
         text = given if given.lstrip().startswith("{") else path.read_text(encoding="utf-8-sig")
         value = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise OptionError(
             f"--system_options {given}: is neither JSON nor a YAML file that can be read ({error})"
         ) from error
@@ -203,7 +203,7 @@ def _options_of_file(path: str) -> dict[str, Any]:
 
     try:
         value = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise OptionError(f"--systems: {path} cannot be read as a YAML file of options ({error})") from error
     if not isinstance(value, dict) or (wrong := [name for name in value if name in _OWN]):
         fault = f"sets {wrong[0]}, which the experiment does" if isinstance(value, dict) else "holds no options"

@@ -170,7 +170,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise OptionError(f"--config {path}: cannot be read ({error})") from error
     try:
         value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
