@@ -32,7 +32,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscop
 test: $(STAMP)  ## Run the tests
 	$(PYTEST)
 
-coverage: $(STAMP)  ## Run the tests with coverage, which takes a fifth longer
+coverage: $(STAMP)  ## Run the tests with coverage, which takes a third longer
 	$(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 cards: $(STAMP)  ## Make model_cards/ anew from runs on the real clips in ../shared (ten minutes)
