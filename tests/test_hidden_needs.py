@@ -5,7 +5,6 @@ In processes of their own, since libraries look for each other once.
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -126,7 +125,7 @@ def test_nothing_local_needs_network_codecs_home_or_metrics_of_others(tmp_path):
 WITHOUT_SOUND = """
 import sys
 from mgc_hf.cli.main import main
-for words in sys.stdin.read().splitlines():
+for words in sys.argv[1].splitlines():
     sys.argv = ["mgc-hf", *words.split()]
     try:
         main()
@@ -146,21 +145,9 @@ def test_without_libsndfile_all_but_sound_works(finished_run, music_folder, tmp_
     packages = write(tmp_path / "broken", {"soundfile.py": 'raise OSError("cannot load library libsndfile.so")'})
     words = ["--help", f"push {finished_run} me/model --dry_run", f"compare {finished_run} {finished_run}"]
     words += [f"predict {music_folder} --model {finished_run}", f"audit --dataset {music_folder}"]
-    (tmp_path / "words").write_text("\n".join(words))
-    with (tmp_path / "words").open() as stdin:
-        own = {"PATH": os.environ["PATH"], "HF_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
-        environment = {**os.environ, **own, "PYTHONPATH": os.pathsep.join((str(packages), str(ROOT)))}
-        command = [sys.executable, "-c", WITHOUT_SOUND]
-        done = subprocess.run(
-            command,
-            env=environment,
-            cwd=tmp_path,
-            stdin=stdin,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
+    own = {"HF_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, **own, "PYTHONPATH": os.pathsep.join((str(packages), str(ROOT)))}
+    done = preloaded.run(["-c", WITHOUT_SOUND, "\n".join(words)], env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     lines = done.stderr.strip().splitlines()

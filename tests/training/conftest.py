@@ -1,13 +1,13 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests import preloaded
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,15 +37,11 @@ def forked(tmp_path_factory):
     """A function that runs the training loop in a process of its own: `forked(output_dir, interfere=..., **options)`."""
     scratch = tmp_path_factory.mktemp("forked")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.training.fork_server"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
-    assert server.stdout.readline().strip() == "ready"
+    pipes = [scratch / name for name in ("requests", "answers")]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    server = preloaded.start(["-m", "tests.training.fork_server", *pipes], env=environment, cwd=ROOT)
+    requests, answers = pipes[0].open("w"), pipes[1].open()  # each waits for the server
 
     def run(
         output_dir, *, interfere=None, file_limit=None, processes=1, real=False, scenario=None, **options
@@ -63,14 +59,14 @@ def forked(tmp_path_factory):
             "result": str(name),
             "log": f"{name}.log",
         }
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        statuses, pids = json.loads(server.stdout.readline())
+        print(json.dumps(request), file=requests, flush=True)
+        statuses, pids = json.loads(answers.readline())
         files = [Path(f"{name}.{rank}") for rank in range(processes)]
         records = [json.loads(file.read_text()) if file.exists() else None for file in files]
         others = list(zip(statuses[1:], records[1:], strict=True))
         return Ended(statuses[0], records[0], Path(request["log"]).read_text(), others, pids[0])
 
     yield run
-    server.stdin.close()
+    requests.close()
     server.wait(timeout=30)
+    answers.close()

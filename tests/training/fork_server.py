@@ -1,7 +1,7 @@
 """Runs scenarios in forked children of one process that has already paid for the imports (about 8 s).
 
 A child can be killed, by itself, in the middle of anything, and the next child starts in a tenth of a second. Reads
-one JSON request a line on standard input, answers with the exit status on standard output. Used by `conftest.py`.
+one JSON request a line from a pipe, answers with the exit status into another. Used by `conftest.py`.
 """
 
 import gc
@@ -108,16 +108,15 @@ def fork(request: dict, rank: int) -> int:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until the requests end."""
     gc.collect()
     gc.freeze()  # a collection in a child (the Trainer asks for one) would copy every page of the parent: 0.8 s
-    answers = os.fdopen(os.dup(1), "w")
-    print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        children = [fork(request, rank) for rank in range(request["processes"])]
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        print(json.dumps([statuses, children]), file=answers, flush=True)
+    with open(sys.argv[1]) as requests, open(sys.argv[2], "w") as answers:
+        for line in requests:
+            request = json.loads(line)
+            children = [fork(request, rank) for rank in range(request["processes"])]
+            statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+            print(json.dumps([statuses, children]), file=answers, flush=True)
 
 
 if __name__ == "__main__":

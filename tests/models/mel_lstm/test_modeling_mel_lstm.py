@@ -361,24 +361,6 @@ def test_names_of_the_package_are_the_files_names():
         package.MelGru  # noqa: B018
 
 
-def test_onnx_export_at_any_length():
-    for name in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(name)
-    from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
-
-    model = make_model(num_hidden_layers=2)
-    features, mask = pad([spectrograms(1, 40), spectrograms(1, 33)], 50, 0.0)
-    inputs = {"input_features": features, "attention_mask": mask}
-    exported = OnnxExporter().export(model, inputs, config=OnnxConfig(dynamic=True))
-    for lengths in ((70, 17, 30), (9,)):
-        rows = [spectrograms(1, length, seed=length) for length in lengths]
-        features, mask = pad(rows, max(lengths) + 5, 0.0)
-        with torch.no_grad():
-            expected = model(features, mask).logits
-        found = exported(input_features=features, attention_mask=mask)["logits"]
-        torch.testing.assert_close(torch.as_tensor(found), expected, atol=1e-4, rtol=0)
-
-
 # --- learning --------------------------------------------------------------------------------------------------------
 
 
