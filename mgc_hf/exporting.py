@@ -104,8 +104,7 @@ def export_onnx(
     if output_dir is None and not Path(model).is_dir():
         raise OptionError(f"{model}: is no folder here; name one for the export by --output_dir")
     target = Path(model, "onnx") if output_dir is None else Path(output_dir)
-    if target.exists() and not overwrite and any(target.iterdir()):
-        raise OptionError(f"{target}: is there already; --overwrite replaces it")
+    _check_target(target, overwrite)
     classifier = GenreClassifier.from_pretrained(model, device="cpu", revision=revision)
     clips = None if dataset is None else _clips_of(dataset, classifier)
     graph = _Graph(classifier)
@@ -132,6 +131,20 @@ def export_onnx(
         }
         write_json(folder / FIGURES, figures)
     return figures
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds anything but an export, whatever is asked for."""
+    if target.exists() and not target.is_dir():
+        raise OptionError(f"--output_dir {target}: is a file; name a folder")
+    held = sorted(file.name for file in target.iterdir()) if target.exists() else []
+    foreign = [name for name in held if name not in (MODEL, MODEL_INT8, FIGURES, f"{MODEL}.data")]
+    if foreign:
+        raise OptionError(
+            f"--output_dir {target}: holds {foreign[0]}, which is of no export; name a folder of its own"
+        )
+    if held and not overwrite:
+        raise OptionError(f"{target}: is there already; --overwrite replaces it")
 
 
 def _check_packages() -> None:

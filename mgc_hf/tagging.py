@@ -6,13 +6,16 @@ format: ID3 for MP3, WAV and AIFF, Vorbis comments for FLAC, Ogg and Opus, MP4 a
 """
 
 import hashlib
+import itertools
 import os
 import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from mgc_hf.errors import OptionError
+import numpy as np
+
+from mgc_hf.errors import AudioError, OptionError
 from mgc_hf.files import sync_path
 
 #: What may become of a file.
@@ -108,6 +111,8 @@ def write_genre(path: str | Path, genre: str, *, overwrite: bool = False, dry_ru
         if copy is None:
             return NO_TAGS
         _set_genre(copy, genre)
+        if not _sound_alike(target, temporary):  # a header that is wrong about where the audio lies
+            return f"{FAILED}: tags would change its audio, since its header is damaged; write the file again first"
         shutil.copystat(target, temporary)
         _keep_owner(temporary, before)
         sync_path(temporary)
@@ -126,6 +131,16 @@ def write_genre(path: str | Path, genre: str, *, overwrite: bool = False, dry_ru
 def _beside(target: Path) -> Path:
     """Return where a file's copy lies until it is whole: under a digest of the name, which is never too long."""
     return target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}{_SUFFIX}")
+
+
+def _sound_alike(one: Path, other: Path) -> bool:
+    """Whether two files decode to the same samples; both are read as streams."""
+    from mgc_hf.data.audio import stream
+
+    try:
+        return all(np.array_equal(*blocks) for blocks in itertools.zip_longest(stream(one), stream(other)))
+    except AudioError:
+        return False
 
 
 def _opened(path: Path) -> Any:

@@ -57,6 +57,17 @@ def test_the_figures_are_those_of_the_file(exported, music_folder):
     assert "/" not in json.dumps(figures)  # of local paths the last component alone
 
 
+def test_a_folder_that_holds_anything_else_is_never_replaced(finished_run, tmp_path):
+    before = sorted(finished_run.rglob("*"))
+    for overwrite in (False, True):
+        with pytest.raises(OptionError, match="which is of no export; name a folder of its own"):
+            exporting.export_onnx(finished_run, finished_run, overwrite=overwrite)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OptionError, match="is a file; name a folder"):
+        exporting.export_onnx(finished_run, tmp_path / "file", overwrite=True)
+    assert sorted(finished_run.rglob("*")) == before
+
+
 def run_example(exported: Path, clip: Path) -> dict:
     """Run the page's own code, with these paths in place of its own; return its variables."""
     (example,) = re.findall(r"```python\n(.*?)```", EXAMPLE.read_text(), flags=re.DOTALL)
@@ -152,7 +163,7 @@ def test_wrong_usage(finished_run, tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="name one for the export by --output_dir"):
         exporting.export_onnx("org/name")
     (tmp_path / "o").mkdir()
-    (tmp_path / "o" / "x").touch()
+    (tmp_path / "o" / "model.onnx").touch()
     with pytest.raises(OptionError, match="is there already; --overwrite"):
         exporting.export_onnx(finished_run, tmp_path / "o")
     monkeypatch.setattr(exporting, "_NEEDED", ("no_such_package",))

@@ -121,6 +121,18 @@ def test_names_of_any_length_and_alphabet_are_tagged(tmp_path):
         assert write_genre(write(tmp_path / name, "flac"), "jazz") == WRITTEN
 
 
+@pytest.mark.parametrize("name", ["FC04/streamed_zero_size.wav", "FC05/cut_download.wav"])
+def test_a_header_that_is_wrong_costs_no_audio(field_cases, tmp_path, name):
+    """In these mutagen's chunk would lie before the audio, or be taken for audio."""
+    path = tmp_path / "x.wav"
+    content = (field_cases / name).read_bytes()
+    path.write_bytes(content)
+    outcome = write_genre(path, "jazz")
+    assert outcome == "failed: tags would change its audio, since its header is damaged; write the file again first"
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["x.wav"]
+
+
 def test_what_mutagen_lets_through_is_one_failed_file(tmp_path, monkeypatch):
     path = write(tmp_path / "x.flac", "flac")
 

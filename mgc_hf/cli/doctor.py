@@ -1,5 +1,6 @@
 """`mgc-hf doctor`: what would stop a run on this machine, and the command that mends it."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +31,8 @@ def doctor_command(
     from mgc_hf.cli.console import set_up_progress
     from mgc_hf.doctor import check_data, check_environment, check_hub, check_places, check_sound
 
-    set_up_progress()
+    with contextlib.suppress(Exception):  # it imports transformers, whose faults are told below
+        set_up_progress()
     found = [
         *check_environment(),
         *check_sound(),

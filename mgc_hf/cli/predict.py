@@ -121,7 +121,8 @@ def predict_command(
     if tagger is not None:
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(tagger.counts.items()))
         print(f"tags: {told or 'no file had a genre to write'}", file=sys.stderr)
-    if counts.failed or (tagger is not None and tagger.counts[FAILED]):
+    # a launcher takes any other status for a fault and stops the other processes
+    if share.world_size == 1 and (counts.failed or (tagger is not None and tagger.counts[FAILED])):
         raise typer.Exit(1)
 
 
@@ -145,6 +146,8 @@ def _check_usage(
         raise OptionError("--json: prints to the screen; with --output the format is --output_format jsonl")
     if world_size > 1 and (output is None or output == "-"):
         raise OptionError(f"{world_size} processes write a part each: name a folder by --output")
+    if world_size > 1 and "-" in (list_files or ()):
+        raise OptionError(f"--list -: {world_size} processes would each read a piece of it; write the list to a file")
 
 
 def _items(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mgc_hf.data.mono import SILENCE_RANGE, Levels, mix, to_mono
-from mgc_hf.data.reader import MAX_CHANNELS, MAX_SAMPLING_RATE, MIN_SAMPLING_RATE, AudioSource, Reader
+from mgc_hf.data.reader import MAX_CHANNELS, MAX_LEVEL, MAX_SAMPLING_RATE, MIN_SAMPLING_RATE, AudioSource, Reader
 from mgc_hf.errors import AudioError
 
 #: Part of every cache key that depends on decoded audio: raise it when the same file would give other samples or errors.
@@ -327,4 +327,6 @@ def _to_float32(array: np.ndarray, name: str) -> np.ndarray:
         floats = array.astype(np.float32)
     if not np.isfinite(floats).all():
         raise AudioError(name, "holds NaN or infinite values", "not_finite")
+    if floats.size and np.abs(floats).max() > MAX_LEVEL:
+        raise AudioError(name, f"holds values of {np.abs(floats).max():.0e} times full scale", "not_finite")
     return floats

@@ -21,6 +21,8 @@ from mgc_hf.libraries import why_hidden
 
 #: Sampling rates in Hz and channel counts beyond these are taken for a damaged header.
 MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, MAX_CHANNELS = 1_000, 768_000, 64
+#: Samples beyond this, full scale at 1.0, are damage: their energy is more than features in float32 can hold.
+MAX_LEVEL = 1e8
 #: A header that promises more than is there by less than this (seconds) is rounding, not a cut file;
 TRUNCATION_TOLERANCE = 0.05
 #: ... and by no more than this part of it.
@@ -110,6 +112,9 @@ class Reader:
                 reason = (
                     f"holds NaN or infinite samples (first at {at / self.sampling_rate:.2f} s); write the file again"
                 )
+                raise AudioError(self.name, reason, "not_finite")
+            elif np.abs(block).max() > MAX_LEVEL:
+                reason = f"holds samples of {np.abs(block).max():.0e} times full scale; write the file again"
                 raise AudioError(self.name, reason, "not_finite")
             self.num_frames += len(block)
             yield block

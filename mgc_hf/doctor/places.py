@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from mgc_hf.doctor.findings import ERROR, OK, WARNING, Finding
@@ -18,7 +19,10 @@ def check_places(output_dir: str | None = None, cache_dir: str | None = None) ->
         output_dir (`str`, *optional*): Where a run will write.
         cache_dir (`str`, *optional*): Where it prepares data; the cache of `datasets` where not given.
     """
-    found = [_check("cache", cache_dir or _cache(), "HF_HOME, or --cache_dir")]
+    cache = _check("cache", cache_dir or _cache(), "HF_HOME, or --cache_dir")
+    if cache_dir is None and cache.status == ERROR:  # data/caching.py takes a folder of its own then
+        cache = replace(cache, status=WARNING, text=f"{cache.text}; data are prepared in a temporary folder")
+    found = [cache]
     if output_dir is not None:
         found.append(_check("output folder", output_dir, "--output_dir"))
     return found

@@ -1,6 +1,7 @@
 """A data set's integrity, and the Hub: who is known there, and what the token may do."""
 
 import os
+import re
 import shlex
 from collections import Counter
 
@@ -8,6 +9,7 @@ from mgc_hf.doctor.findings import ERROR, OK, WARNING, Finding
 from mgc_hf.errors import MgcHfError
 
 _TIMEOUT = 10.0  # seconds
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def check_data(source: str, online: bool = False, cache_dir: str | None = None) -> list[Finding]:
@@ -21,9 +23,10 @@ def check_data(source: str, online: bool = False, cache_dir: str | None = None) 
     from mgc_hf.data.sources import DEMO, read_corpus
 
     if source != DEMO and not os.path.exists(source) and not online:
-        return [
-            Finding("data set", WARNING, f"{source}: no such file or folder; a Hub id is looked up with --online only")
-        ]
+        if not _HUB_ID.fullmatch(source):
+            return [Finding("data set", ERROR, f"{source}: no such file or folder", "mend the path")]
+        text = f"{source}: no such file or folder; as a Hub id it was not looked up"
+        return [Finding("data set", WARNING, text, f"mgc-hf doctor --online --dataset {source}")]
     try:
         corpus = read_corpus(source, cache_dir=cache_dir)
     except MgcHfError as error:

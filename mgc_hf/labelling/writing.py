@@ -113,9 +113,9 @@ def _open(
             keys.append(_keys_of_parquet(file, revision))
             continue
         whole = _whole_length(file, form)
+        keys.append(_keys_of_lines(file, form, whole, revision))  # first, so that a file of others is refused whole
         if _rank_of(file) % share.world_size == share.rank and whole < file.stat().st_size:
             os.truncate(file, whole)
-        keys.append(_keys_of_lines(file, form, whole, revision))
     done = Keys(np.concatenate(keys) if keys else None)
     if form == "parquet":
         return ParquetParts(target, genres, share.rank), done
@@ -245,8 +245,8 @@ def _valid(text: str) -> str:
 
 def _csv_line(cells: Sequence[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # what is in the terminator is quoted in a cell
+    return (text.getvalue()[:-2] + "\n").encode("utf-8", "surrogateescape")
 
 
 def _lock(file: IO[bytes], name: str) -> None:
@@ -286,6 +286,8 @@ def _keys_of_lines(file: Path, form: str, length: int, revision: str | None) -> 
             rows = (_json_row(line, file) for line in lines if line.strip())
         else:
             rows = csv.DictReader(line.decode("utf-8", "surrogateescape") for line in lines)
+            if length and "path" not in (rows.fieldnames or ()):
+                raise OptionError(f"{file}: has no column path; this is no output of mgc-hf predict")
         for row in rows:
             _check_revision(file, row.get("revision") or None, revision)
             keys.append(key_of(str(row.get("path"))))
@@ -303,9 +305,12 @@ def _first_lines(opened: IO[bytes], length: int) -> Iterator[bytes]:
 
 def _json_row(line: bytes, file: Path) -> Any:
     try:
-        return json.loads(line)
+        row = json.loads(line)
     except ValueError as error:
         raise OptionError(f"{file}: holds a line that is no JSON; this is no output of mgc-hf predict") from error
+    if not isinstance(row, dict):
+        raise OptionError(f"{file}: holds a line that is no row; this is no output of mgc-hf predict")
+    return row
 
 
 def _keys_of_parquet(file: Path, revision: str | None) -> np.ndarray:

@@ -269,6 +269,16 @@ def test_paths_are_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert caught.value.kind == "unreadable"
 
 
+def test_damaged_exponents_are_no_audio(tmp_path: Path) -> None:
+    samples = np.zeros(8000, np.float32)
+    samples[100] = 1e38
+    soundfile.write(tmp_path / "x.wav", samples, 16000, subtype="FLOAT")
+    for read in (lambda: decode(tmp_path / "x.wav"), lambda: audio_module.from_array(samples, 16000)):
+        with pytest.raises(AudioError, match=r"1e\+38 times full scale") as caught:
+            read()
+        assert caught.value.kind == "not_finite"
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", "/dev/zero"):

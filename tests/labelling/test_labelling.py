@@ -26,7 +26,12 @@ from tests.data.parquet_files import parquet
 from tests.labelling.stand_in import GENRES, StandIn, run
 from tests.tunes import SAMPLING_RATE, tune
 
-NAMES = [f'music/{n:02d} a,"b"\'c.mp3' for n in range(20)] + ["bad.mp3", "new\nline.mp3", os.fsdecode(b"\xff.mp3")]
+NAMES = [f'music/{n:02d} a,"b"\'c.mp3' for n in range(20)] + [
+    "bad.mp3",
+    "new\nline.mp3",
+    "a\rreturn.mp3",
+    os.fsdecode(b"\xff.mp3"),
+]
 
 
 def paths_in(output):
@@ -53,12 +58,12 @@ EXPECTED = sorted(name.replace("\udcff", "\xff") for name in NAMES)
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet", "folder"])
 def test_every_format_holds_every_row(tmp_path, name):
     counts = run(tmp_path / name, NAMES)
-    assert (counts.labelled, counts.failed, counts.done) == (22, 1, 23)
+    assert (counts.labelled, counts.failed, counts.done) == (23, 1, 24)
     assert sorted(paths_in(tmp_path / name)) == EXPECTED
     with pytest.raises(OptionError, match="has labels already; --resume goes on with them"):
         run(tmp_path / name, NAMES)
     again = run(tmp_path / name, [*NAMES, "one more.mp3"], resume=True)
-    assert (again.skipped, again.labelled) == (23, 1)
+    assert (again.skipped, again.labelled) == (24, 1)
     assert sorted(paths_in(tmp_path / name)) == sorted([*EXPECTED, "one more.mp3"])
 
 
@@ -159,6 +164,11 @@ def test_labels_of_another_model_are_not_mixed(tmp_path, monkeypatch):
 def test_wrong_outputs(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "not.jsonl").write_text("no JSON\n")
+    for name, content in (("mine.csv", "title,year\na,1\nb,2"), ("mine.jsonl", "[1]\n5")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(OptionError, match="this is no output of mgc-hf predict"):
+            open_output(str(tmp_path / name), GENRES, resume=True)
+        assert (tmp_path / name).read_text() == content
     with pytest.raises(OptionError, match="not known by its ending; name one of jsonl, csv, parquet"):
         open_output(str(tmp_path / "a.xlsx"), GENRES)
     with pytest.raises(OptionError, match="is a file, but Parquet is written in parts; name a folder"):
