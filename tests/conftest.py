@@ -5,7 +5,7 @@ import os
 # Before any test imports them: no test may reach a network, and all caches are the session's own.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-# Two workers on two cores: threads that wait for each other cost more than these tiny models gain.
+# Three workers on two cores: threads that wait for each other cost more than these tiny models gain.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
 import gc

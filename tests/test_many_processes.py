@@ -279,7 +279,10 @@ def test_other_data_on_another_machine_is_refused(forked, values, clips, tmp_pat
 
 
 def _start(*command: object, **environment: str) -> subprocess.CompletedProcess:
-    """Run a command as a user would (recipes look who started them), in a group of its own; one that hangs is made to say where, and nothing of it stays behind."""
+    """Run a command as a user would, since recipes look who started them, in a group of its own.
+
+    One that hangs is made to say where, and nothing of it stays behind.
+    """
     own = {**dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONFAULTHANDLER"), "1"), "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     words = [*map(str, command)]

@@ -17,7 +17,7 @@ from mgc_hf.data.reader import MAX_CHANNELS, MAX_LEVEL, MAX_SAMPLING_RATE, MIN_S
 from mgc_hf.errors import AudioError
 
 #: Part of every cache key that depends on decoded audio: raise it when the same file would give other samples or errors.
-AUDIO_VERSION = 1
+AUDIO_VERSION = 2
 _HELD_SAMPLES = 2**22  # all channels together
 #: Lossy formats overshoot full scale by less than this factor (3 dB); beyond it the level is worth a note.
 LOUD_PEAK = 2.0**0.5
